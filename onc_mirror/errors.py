@@ -1,0 +1,210 @@
+"""The tree of failures. The type says whether trying again can help; the text never does.
+
+    MirrorError
+    ├── TransientError                 trying again can help
+    │   ├── ArchiveBusyError           429 or 5xx
+    │   ├── ConnectTimeoutError        no connection within the connect timeout, or refused
+    │   ├── StalledError               connected, but no byte within the stall timeout
+    │   ├── ConnectionLostError        reset or closed before an answer
+    │   ├── TruncatedBodyError         closed before the announced length
+    │   ├── WrongSizeError             whole by its own account, but not the size that was listed
+    │   ├── WrongBodyError             HTML, JSON or gzip where the file should be
+    │   ├── GarbledAnswerError         a listing that is not the JSON it should be
+    │   ├── ListingIncompleteError     pages loop, shrink or lose rows
+    │   ├── NotReadyError              listed, but the archive does not hand it out yet (400/96)
+    │   ├── StoreUnavailableError      no connection to the store, 5xx, throttled, wrong bytes stored
+    │   ├── ScratchFullError           no space left for the download
+    │   └── LedgerUnavailableError     the ledger is locked or cannot be reached
+    └── PermanentError                 the same again gives the same again
+        ├── TokenRejectedError         401
+        ├── RequestRejectedError       any other 4xx
+        ├── UnknownDeviceError         the archive does not know the device code
+        ├── StoreForbiddenError        credentials or rights
+        ├── BucketMissingError         the bucket is not there
+        ├── UnsafeNameError            a filename that must not become a key
+        ├── UnexpectedError            a fault in the mirror itself
+        └── SettingsError              a setting is missing or wrong
+
+Errors of libraries are translated at the ports. The ONC API wants its token in the query string, so the text
+of a library's error holds it: port code raises `from None` and builds its message from clean parts.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MirrorError(Exception):
+    """Anything the mirror knows how to name. Do not raise it: raise the leaf that says what happened.
+
+    Attributes:
+        reason: Fixed slug for ledger and report.
+        subject: The file or device it happened to; None when it concerns the whole run.
+        status: HTTP status, or None.
+        api_code: Error code of the archive's API (96, 127, 128, 129, ...), or None.
+        retry_after_s: Seconds the other side asked us to wait, or None.
+    """
+
+    reason: ClassVar[str] = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        subject: str | None = None,
+        status: int | None = None,
+        api_code: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.subject = subject
+        self.status = status
+        self.api_code = api_code
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        facts = [
+            f"HTTP {self.status}" if self.status is not None else "",
+            f"API error {self.api_code}" if self.api_code is not None else "",
+        ]
+        known = ", ".join(fact for fact in facts if fact)
+        text = f"{self.args[0]} ({known})" if known else str(self.args[0])
+        return f"{self.subject}: {text}" if self.subject else text
+
+
+class TransientError(MirrorError):
+    """Trying again can help."""
+
+    reason = "transient"
+
+
+class PermanentError(MirrorError):
+    """Trying again the same way gives the same answer."""
+
+    reason = "permanent"
+
+
+class ArchiveBusyError(TransientError):
+    """The archive answered 429 or 5xx."""
+
+    reason = "archive-busy"
+
+
+class ConnectTimeoutError(TransientError):
+    """No connection came about, whether refused or unanswered. A connection that broke: `ConnectionLostError`."""
+
+    reason = "connect-timeout"
+
+
+class StalledError(TransientError):
+    """A connection gave no byte for the stall timeout."""
+
+    reason = "stalled"
+
+
+class ConnectionLostError(TransientError):
+    """A connection broke before or between bytes of unknown number. Known length: `TruncatedBodyError`."""
+
+    reason = "connection-lost"
+
+
+class TruncatedBodyError(TransientError):
+    """A body ended before the length that its own headers announced."""
+
+    reason = "truncated-body"
+
+
+class WrongSizeError(TransientError):
+    """A body was whole by its own account but has not the size that the archive listed."""
+
+    reason = "wrong-size"
+
+
+class WrongBodyError(TransientError):
+    """The first bytes are HTML, JSON or gzip where a data file should begin, as proxies and outages send."""
+
+    reason = "wrong-body"
+
+
+class GarbledAnswerError(TransientError):
+    """A listing or discovery answer was not the JSON that the API documents."""
+
+    reason = "garbled-answer"
+
+
+class ListingIncompleteError(TransientError):
+    """The pages of a listing loop, or rows went missing between them; the listing must not be believed."""
+
+    reason = "listing-incomplete"
+
+
+class NotReadyError(TransientError):
+    """A listed file that the archive says does not exist (400/96): not ready yet, or gone since."""
+
+    reason = "not-ready"
+
+
+class StoreUnavailableError(TransientError):
+    """The store did not answer, throttled, failed, or did not keep the bytes it was given."""
+
+    reason = "store-unavailable"
+
+
+class ScratchFullError(TransientError):
+    """The scratch folder has no room for the download."""
+
+    reason = "scratch-full"
+
+
+class LedgerUnavailableError(TransientError):
+    """The ledger's database is locked or cannot be reached."""
+
+    reason = "ledger-unavailable"
+
+
+class TokenRejectedError(PermanentError):
+    """The archive does not accept the token (401)."""
+
+    reason = "token-rejected"
+
+
+class RequestRejectedError(PermanentError):
+    """The archive refused the request as such (4xx that no other class names)."""
+
+    reason = "request-rejected"
+
+
+class UnknownDeviceError(PermanentError):
+    """The archive does not know this device code, or it has nothing for it (400/127, 404)."""
+
+    reason = "unknown-device"
+
+
+class StoreForbiddenError(PermanentError):
+    """The store refused the credentials or does not grant the right that is needed."""
+
+    reason = "store-forbidden"
+
+
+class BucketMissingError(PermanentError):
+    """The bucket (or folder) of the store URL does not exist."""
+
+    reason = "bucket-missing"
+
+
+class UnsafeNameError(PermanentError):
+    """A filename or device code that cannot be a key: separators, `..`, control characters, too long, empty."""
+
+    reason = "bad-name"
+
+
+class UnexpectedError(PermanentError):
+    """A fault in the mirror itself, named and cleaned so that it can be reported without leaking."""
+
+    reason = "unexpected"
+
+
+class SettingsError(PermanentError):
+    """A setting is missing or has a value that cannot be used."""
+
+    reason = "settings"

@@ -1,0 +1,86 @@
+"""Where an archive file lives in the bucket, and back. Pure; the only file that knows the bucket's layout.
+
+    raw/<deviceCode>/<YYYY>/<MM>/<DD>/<filename>      day of the archive's dateFrom, UTC
+    quarantine/<deviceCode>/<filename>.<sha256[:8]>   plus .json with the reason and the archive row
+    superseded/<deviceCode>/<filename>.<sha256[:8]>
+    reports/<flow>/<YYYY>/<MM>/<DD>/<run id>.json
+
+With the layout `strawb` mirrored files are `<devicecode in lower case>/<YYYY_MM>/<filename>`, so that the
+strawb package can use the bucket as its `raw_data_dir`; the other prefixes stay.
+
+Every key made here is under its prefix: a name that could leave it is refused with `UnsafeNameError`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from onc_mirror.errors import UnsafeNameError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from onc_mirror.model import ArchiveFile
+
+Layout = Literal["raw", "strawb"]
+
+# S3 keys hold 1024 bytes; file systems hold 255 per name, and quarantine adds ".<sha8>.json" to it.
+MAX_NAME_BYTES = 240
+
+_SAFE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+=@~ -]*[A-Za-z0-9_+=@~-])?")
+_NAME_TIME = re.compile(r"_(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})T\d{6}\.\d{3}Z")
+
+
+def check_name(name: str) -> str:
+    """Return `name` when it can be one path segment of a key.
+
+    >>> check_name("TUMLIDAR001_20210503T000000.000Z-SDAQ-LIDAR.hdf5")
+    'TUMLIDAR001_20210503T000000.000Z-SDAQ-LIDAR.hdf5'
+
+    Raises:
+        UnsafeNameError: It is empty, too long, or holds a separator, a control character or `..`.
+    """
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise UnsafeNameError(f"The name is longer than {MAX_NAME_BYTES} bytes.", subject=repr(name[:60]))
+    if ".." in name or not _SAFE.fullmatch(name):
+        raise UnsafeNameError("The name cannot be a part of a key.", subject=repr(name))
+    return name
+
+
+def mirrored_key(file: ArchiveFile, layout: Layout = "raw") -> str:
+    """Key of the proven file.
+
+    The day is that of `dateFrom`; a row without one falls back to the time in its name.
+
+    Raises:
+        UnsafeNameError: The filename or device code cannot be part of a key, or neither row nor name has a time.
+    """
+    name, device = check_name(file.filename), check_name(file.device_code)
+    year, month, day = _day(file)
+    if layout == "strawb":
+        return f"{device.lower()}/{year}_{month}/{name}"
+    return f"raw/{device}/{year}/{month}/{day}/{name}"
+
+
+def quarantine_key(file: ArchiveFile, sha256: str) -> str:
+    """Key of a bad copy; its reason is beside it under the same key plus `.json`."""
+    return f"quarantine/{check_name(file.device_code)}/{check_name(file.filename)}.{sha256[:8]}"
+
+
+def superseded_key(file: ArchiveFile, sha256: str) -> str:
+    """Key of a copy that the archive has since replaced under the same name."""
+    return f"superseded/{check_name(file.device_code)}/{check_name(file.filename)}.{sha256[:8]}"
+
+
+def report_key(flow: str, run_id: str, began_at: datetime) -> str:
+    """Key of a run's report."""
+    return f"reports/{check_name(flow)}/{began_at:%Y/%m/%d}/{check_name(run_id)}.json"
+
+
+def _day(file: ArchiveFile) -> tuple[str, str, str]:
+    if file.begins_at is not None:
+        return f"{file.begins_at:%Y}", f"{file.begins_at:%m}", f"{file.begins_at:%d}"
+    if found := _NAME_TIME.search(file.filename):
+        return found["year"], found["month"], found["day"]
+    raise UnsafeNameError("Neither the archive row nor the name says when the data begin.", subject=file.filename)

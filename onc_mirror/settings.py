@@ -1,0 +1,203 @@
+"""Every setting of the mirror, with its unit, bounds and default. Read once at the edge, passed down as values.
+
+The environment is the only source; names are part of the public interface. Secrets are `SecretStr` and never
+appear in a representation.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import isodate
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from onc_mirror.errors import SettingsError
+from onc_mirror.model import Grade
+
+PREFIX = "ONC_MIRROR_"
+
+
+def parse_duration(value: Any) -> Any:
+    """Turn an ISO 8601 duration such as `PT6H` into a `timedelta`; pass everything else on.
+
+    Raises:
+        ValueError: A string that is no duration, or one in months or years, whose length is not fixed.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        parsed = isodate.parse_duration(value)
+    except isodate.ISO8601Error:
+        raise ValueError(f"{value!r} is not an ISO 8601 duration such as PT6H or P2D") from None
+    if not isinstance(parsed, timedelta):
+        raise ValueError(f"{value!r} counts months or years; say it in days, such as P30D")  # noqa: TRY004
+    return parsed
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class MirrorSettings(BaseSettings):
+    """What an operator can set. Field descriptions are the settings table of the README."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    token: SecretStr = Field(
+        validation_alias=AliasChoices("ONC_TOKEN", "token"),
+        description="The archive token, from your profile page at ONC.",
+    )
+    archive_url: HttpUrl = Field(HttpUrl("https://data.oceannetworks.ca/"), description="Where the archive API is.")
+    store_url: str = Field(description="`s3://bucket[/prefix]`, or `file:///folder`.")
+    aws_endpoint_url: HttpUrl | None = Field(
+        None,
+        validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
+        description="The S3 endpoint when it is not AWS.",
+    )
+    ledger_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the ledger; `sqlite:///<state dir>/ledger.db` when unset."
+    )
+    state_dir: Path = Field(
+        Path("~/.local/state/onc-mirror"), description="Folder of the ledger.", validate_default=True
+    )
+    scratch_dir: Path | None = Field(
+        None, description="Folder for downloads in progress; `<state dir>/scratch` when unset."
+    )
+    scratch_budget: ByteSize = Field(
+        ByteSize(20 * 2**30),
+        ge=2**20,
+        description="Bytes that downloads in progress may take, such as `20GiB`.",
+    )
+    devices_file: Path | None = Field(None, description="TOML device table; the STRAWb table that ships when unset.")
+    extensions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        ("hdf5",), min_length=1, description="Extensions to mirror, comma-separated, without dots."
+    )
+    layout: Literal["raw", "strawb"] = Field(
+        "raw", description="`raw`, or `strawb` for the folders that the strawb package expects."
+    )
+    concurrency: int = Field(8, ge=1, le=64, description="Transfers in flight.")
+    connect_timeout_s: Seconds = Field(10.0, description="Seconds to wait for a connection.")
+    stall_timeout_s: Seconds = Field(60.0, description="Seconds without a byte after which a transfer is cut.")
+    quick_retries: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="Immediate repeats of a request inside one attempt (Retry-After is honoured).",
+    )
+    retry_delays_s: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (10.0, 60.0, 180.0),
+        max_length=10,
+        description="Seconds between the attempts at a file, comma-separated; each is stretched by up to a third.",
+    )
+    overlap: Duration = Field(
+        timedelta(hours=1),
+        ge=timedelta(0),
+        le=timedelta(days=90),
+        description="ISO 8601 duration that a listing reaches back behind the watermark.",
+    )
+    grade: Grade = Field(
+        Grade.CONTENT, description="How far a file must be proven: `size`, `open`, `structure` or `content`."
+    )
+    validation_timeout_s: Seconds = Field(900.0, description="Seconds after which a validation is given up.")
+    validation_memory: ByteSize = Field(
+        ByteSize(2 * 2**30),
+        ge=256 * 2**20,
+        description="Bytes of address space a validation process may take.",
+    )
+    multipart_bytes: ByteSize = Field(
+        ByteSize(16 * 2**20),
+        ge=5 * 2**20,
+        le=512 * 2**20,
+        description="Part size of uploads; a larger file goes up in parts.",
+    )
+    store_checksums: Literal["auto", "when_required", "when_supported"] = Field(
+        "auto",
+        description="botocore's checksum setting; `auto` is `when_required` for endpoints that are not AWS.",
+    )
+
+    @field_validator("state_dir", "scratch_dir", "devices_file")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value is not None else None
+
+    @field_validator("extensions")
+    @classmethod
+    def _without_dots(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted({part.lstrip(".").lower() for part in value}))
+
+    @field_validator("retry_delays_s")
+    @classmethod
+    def _bounded_delays(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 <= delay <= 86_400 for delay in value):  # noqa: PLR2004
+            raise ValueError("each delay must be between 0 and 86400 seconds")
+        return value
+
+    @field_validator("store_url")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        scheme, _, rest = value.partition("://")
+        if scheme not in {"s3", "file"} or not rest.strip("/"):
+            raise ValueError("must be s3://bucket[/prefix] or file:///folder")
+        return value.rstrip("/")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strip_token(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("ONC_TOKEN"), str):
+            data["ONC_TOKEN"] = data["ONC_TOKEN"].strip()
+        return data
+
+    @property
+    def ledger(self) -> str:
+        """SQLAlchemy URL of the ledger, with its password in clear."""
+        if self.ledger_url is not None:
+            return self.ledger_url.get_secret_value()
+        return f"sqlite:///{self.state_dir / 'ledger.db'}"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of downloads in progress."""
+        return self.scratch_dir or self.state_dir / "scratch"
+
+
+def load_settings(**overrides: Any) -> MirrorSettings:
+    """Read the settings from the environment.
+
+    Args:
+        overrides: Values by field name that stand in for the environment's.
+
+    Raises:
+        SettingsError: A setting is missing or wrong; the message is one line per setting and names the variable.
+    """
+    try:
+        return MirrorSettings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(_explain(problem) for problem in error.errors(include_input=False, include_url=False))
+        raise SettingsError(problems) from None
+
+
+def _explain(problem: Any) -> str:
+    field = str(problem["loc"][0]) if problem["loc"] else "settings"
+    name = field if field.isupper() else PREFIX + field.upper()
+    text = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+    hint = MirrorSettings.model_fields.get("token" if name == "ONC_TOKEN" else field)
+    return f"{name}: {text}" + (f" ({hint.description})" if hint and hint.description else "")
