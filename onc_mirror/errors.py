@@ -22,6 +22,7 @@
         ├── StoreForbiddenError        credentials or rights
         ├── BucketMissingError         the bucket is not there
         ├── UnsafeNameError            a filename that must not become a key
+        ├── LedgerTooNewError          the ledger was written by a newer version of the mirror
         ├── UnexpectedError            a fault in the mirror itself
         └── SettingsError              a setting is missing or wrong
 
@@ -196,6 +197,12 @@ class UnsafeNameError(PermanentError):
     """A filename or device code that cannot be a key: separators, `..`, control characters, too long, empty."""
 
     reason = "bad-name"
+
+
+class LedgerTooNewError(PermanentError):
+    """The ledger's schema is one that this version of the mirror does not know."""
+
+    reason = "ledger-too-new"
 
 
 class UnexpectedError(PermanentError):

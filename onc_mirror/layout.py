@@ -41,7 +41,8 @@ def check_name(name: str) -> str:
     Raises:
         UnsafeNameError: It is empty, too long, or holds a separator, a control character or `..`.
     """
-    if len(name.encode()) > MAX_NAME_BYTES:
+    # JSON can hold half a surrogate pair, which plain UTF-8 cannot.
+    if len(name.encode(errors="surrogatepass")) > MAX_NAME_BYTES:
         raise UnsafeNameError(f"The name is longer than {MAX_NAME_BYTES} bytes.", subject=repr(name[:60]))
     if ".." in name or not _SAFE.fullmatch(name):
         raise UnsafeNameError("The name cannot be a part of a key.", subject=repr(name))

@@ -93,6 +93,11 @@ class ArchiveFile:
         return self.uncompressed_bytes if self.compression else self.stored_bytes
 
     @property
+    def changed_at(self) -> datetime | None:
+        """When the archive last touched the file: the later of `archived_at` and `modified_at`, which trails it."""
+        return max((time for time in (self.archived_at, self.modified_at) if time is not None), default=None)
+
+    @property
     def extension(self) -> str:
         """The extension in lower case without its dot, `""` when there is none."""
         return PurePosixPath(self.filename).suffix.lstrip(".").lower()
@@ -225,6 +230,7 @@ class Outcome:
         size_bytes: Bytes transferred in this run, 0 when none.
         sha256: Measured hash, or None.
         grade: Grade passed, or None.
+        next_try_at: For `HELD` and `FAILED`, the earliest next attempt, UTC; None means the next run.
     """
 
     file: ArchiveFile
@@ -235,3 +241,4 @@ class Outcome:
     size_bytes: int = 0
     sha256: str | None = None
     grade: Grade | None = None
+    next_try_at: datetime | None = None
