@@ -1,0 +1,53 @@
+# Two commands matter: `make demo` shows the whole mirror at work, `make test` tests it. `make help` lists the rest.
+
+PYTHON ?= python3
+ONCE ?=
+TESTS ?=
+
+VENV := .venv/bin
+READY := .venv/.ready
+LOCKS := requirements.lock infra/bootstrap.lock pyproject.toml infra/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo sandbox test check lint types imports lock venv clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make demo ONCE=1      end after one run, with its exit code"
+	@echo "  make test TESTS=...   pytest arguments, such as tests/domain or '-k layout'"
+	@echo "  make PYTHON=...       the Python to create .venv with (3.11 or newer)"
+
+demo: $(READY) ## mirror an hour in the sandbox: archive, S3 and Prefect on this machine, no account needed
+	@exec $(VENV)/python -m infra.sandbox demo $(if $(ONCE),--once)
+
+sandbox: $(READY) ## the same sandbox without a run, until Ctrl-C
+	@exec $(VENV)/python -m infra.sandbox up
+
+test: $(READY) ## all tests
+	$(VENV)/python -m pytest $(TESTS)
+
+check: lint types imports test ## everything a change must pass: locks, ruff, mypy, import contract, tests
+
+lint: $(READY)
+	$(VENV)/python infra/lock.py --check
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+
+types: $(READY)
+	$(VENV)/mypy
+
+imports: $(READY)
+	$(VENV)/lint-imports
+
+lock: $(READY) ## resolve pyproject.toml anew into the hash-pinned locks
+	$(VENV)/python infra/lock.py
+
+venv: $(READY) ## .venv, as the locks say
+
+$(READY): $(LOCKS)
+	@$(PYTHON) infra/bootstrap.py
+	@touch $@
+
+clean: ## remove .venv and what the sandbox has stored
+	rm -rf .venv .sandbox

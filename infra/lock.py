@@ -1,0 +1,81 @@
+"""Write the locks, or with `--check` say whether they are what `pyproject.toml` resolves to.
+
+    python infra/lock.py [--check] [--upgrade]
+
+`requirements.lock` holds every version with its hashes for every Python from 3.11 on, and names no package index.
+`infra/bootstrap.lock` is its entry for uv, which installs the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from itertools import islice
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+BOOTSTRAP = ROOT / "infra" / "bootstrap.lock"
+SHOWN_LINES = 40
+
+
+def main() -> int:
+    """Return the exit code: 1 when a lock is stale or could not be resolved."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 when a lock is stale")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that pyproject.toml allows")
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / LOCK.name
+        if LOCK.exists() and not options.upgrade:
+            shutil.copy(LOCK, fresh)  # uv prefers the versions that are already there
+        resolved = _compile(fresh)
+        if resolved.returncode != 0:
+            sys.stderr.write(resolved.stderr + "The lock cannot be resolved. Is a package index within reach?\n")
+            return 1
+        text = fresh.read_text(encoding="utf-8")
+    wanted = {LOCK: text, BOOTSTRAP: _entry(text, "uv")}
+    return _check(wanted) if options.check else _write(wanted)
+
+
+def _compile(target: Path) -> subprocess.CompletedProcess[str]:
+    how = ["--all-extras", "--universal", "--python-version", "3.11", "--generate-hashes"]
+    silent = ["--no-header", "--no-emit-index-url", "--quiet"]
+    uv = Path(sys.executable).parent / "uv"
+    command = [str(uv), "pip", "compile", "pyproject.toml", *how, *silent, "--output-file", str(target)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def _entry(lock: str, name: str) -> str:
+    found = re.search(rf"^{name}==.*\n(?:    --hash=.*\n)+", lock, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"The lock has no entry for {name}.")
+    return found[0]
+
+
+def _check(wanted: dict[Path, str]) -> int:
+    stale = 0
+    for path, text in wanted.items():
+        present = path.read_text(encoding="utf-8") if path.exists() else ""
+        name = str(path.relative_to(ROOT))
+        if present != text:
+            stale = 1
+            changes = difflib.unified_diff(present.splitlines(), text.splitlines(), name, "resolved now", "", "", n=0)
+            sys.stderr.write("\n".join(islice(changes, SHOWN_LINES)) + f"\n{name} is stale: run `make lock`.\n")
+    return stale
+
+
+def _write(wanted: dict[Path, str]) -> int:
+    for path, text in wanted.items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
