@@ -44,6 +44,7 @@ lock: $(READY) ## resolve pyproject.toml anew into the hash-pinned locks
 	$(VENV)/python infra/lock.py
 
 venv: $(READY) ## .venv, as the locks say
+	@:
 
 $(READY): $(LOCKS)
 	@$(PYTHON) infra/bootstrap.py
