@@ -1,0 +1,126 @@
+"""The options that several commands share: which devices, which window, which files."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+from onc_mirror.selection import Selection
+from onc_mirror.times import resolve_window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onc_mirror.archive import OncArchive
+    from onc_mirror.model import Device
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the shared options say.
+
+    Attributes:
+        devices: Device codes.
+        locations: Location codes.
+        categories: Device category codes.
+        products: Data product codes.
+        product_names: Parts of data product names, in any case.
+        extensions: Extensions.
+        min_bytes: Smallest download wanted.
+        max_bytes: Largest download wanted.
+        name: Glob for the filename.
+        since: Begin of the window, UTC.
+        until: End of the window, UTC.
+    """
+
+    devices: tuple[str, ...]
+    locations: tuple[str, ...]
+    categories: tuple[str, ...]
+    products: tuple[str, ...]
+    product_names: tuple[str, ...]
+    extensions: tuple[str, ...]
+    min_bytes: int | None
+    max_bytes: int | None
+    name: str | None
+    since: datetime | None
+    until: datetime | None
+
+    @property
+    def narrows_files(self) -> bool:
+        """Whether an option leaves files of the chosen devices out."""
+        texts = (self.products, self.product_names, self.extensions, self.name)
+        return any(texts) or self.min_bytes is not None or self.max_bytes is not None
+
+    def selection(self, archive: OncArchive, devices: tuple[Device, ...], *, extensions: tuple[str, ...]) -> Selection:
+        """The selection these options make; product names are looked up at the archive.
+
+        Args:
+            archive: Asked what the devices offer when products are chosen by name.
+            devices: The devices of the run.
+            extensions: Extensions wanted when no option names any; empty means all.
+        """
+        wanted = tuple(part.lstrip(".").lower() for part in self.extensions) or extensions
+        return Selection(
+            extensions=frozenset(wanted) or None,
+            products=self._product_codes(archive, devices),
+            min_bytes=self.min_bytes,
+            max_bytes=self.max_bytes,
+            name_pattern=self.name,
+        )
+
+    def _product_codes(self, archive: OncArchive, devices: tuple[Device, ...]) -> frozenset[str] | None:
+        if not self.products and not self.product_names:
+            return None
+        offered = {product for device in devices for product in archive.products(device.code)} if self.product_names else ()
+        named = {
+            product.code
+            for product in offered
+            if any(part.lower() in product.name.lower() for part in self.product_names)
+        }
+        return frozenset(self.products) | named
+
+
+_OPTIONS = (
+    click.option("--device", "-d", "devices", multiple=True, metavar="CODE", help="Only this device (repeatable)."),
+    click.option("--location", "locations", multiple=True, metavar="CODE", help="Only devices at this location."),
+    click.option("--category", "categories", multiple=True, metavar="CODE", help="Only devices of this category."),
+    click.option("--product", "products", multiple=True, metavar="CODE", help="Only this data product."),
+    click.option("--product-name", "product_names", multiple=True, metavar="TEXT", help="Only data products whose name holds TEXT."),
+    click.option("--extension", "-e", "extensions", multiple=True, metavar="EXT", help="Only this extension."),
+    click.option("--min-size", "min_bytes", type=click.IntRange(0), metavar="BYTES", help="Only files of at least so many bytes."),
+    click.option("--max-size", "max_bytes", type=click.IntRange(0), metavar="BYTES", help="Only files of at most so many bytes."),
+    click.option("--name", metavar="GLOB", help="Only files whose name matches, such as '*-CAMERA.hdf5'."),
+    click.option("--since", metavar="TIME", help="Archived at or after this ISO 8601 time, or a duration back, such as PT6H."),
+    click.option("--until", metavar="TIME", help="Archived before this time, or a duration after --since."),
+)  # fmt: skip
+
+
+def choosing(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the shared options; it gets them as its argument `choice`."""
+
+    @functools.wraps(command)
+    def chosen(**given: Any) -> R:
+        since, until = resolve_window(given.pop("since"), given.pop("until"), now=datetime.now(UTC))
+        ours = {name: given.pop(name) for name in Choice.__dataclass_fields__ if name in given}
+        return command(choice=Choice(**ours, since=since, until=until), **given)
+
+    for option in reversed(_OPTIONS):
+        chosen = option(chosen)
+    return chosen
+
+
+files_option = click.option(
+    "--files",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="CSV",
+    help="Exactly the files of this list, as written by 'onc-mirror list --csv'.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")

@@ -1,0 +1,194 @@
+"""Which devices a run asks, over which window, and what the archive listed for them.
+
+Guarantee: a row that `list_device` returns is in the ledger. A device that cannot be listed becomes an error of
+the run and stops nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from onc_mirror.devices import choose_devices, load_device_table
+from onc_mirror.errors import MirrorError
+from onc_mirror.model import ArchiveFile, Listing, TimeWindow
+from onc_mirror.reporting import DeviceError
+from onc_mirror.retrying import with_retries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onc_mirror.mirror import Mirror
+    from onc_mirror.model import Device
+    from onc_mirror.selection import Selection
+
+logger = logging.getLogger(__name__)
+
+FLOW = "mirror-hour"
+FIRST_WINDOW = timedelta(hours=1)
+_INSTANT = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorRequest:
+    """What one run is asked to do; the defaults are the hourly run.
+
+    Attributes:
+        since: Begin of the archive-time window instead of the watermark's, UTC, inclusive.
+        until: End of the window instead of now, UTC, exclusive.
+        devices: Device codes; empty means all that are deployed.
+        locations: Location codes to keep; empty means all.
+        categories: Device category codes to keep; empty means all.
+        selection: Which of the listed rows are wanted; None means the settings' extensions.
+        only: Exactly these archive files, as `onc-mirror list` gave them; empty means whatever is listed.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    devices: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    selection: Selection | None = None
+    only: tuple[ArchiveFile, ...] = ()
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether the run wants all that the settings want, so that the watermark may pass what it leaves out."""
+        return self.selection is None and not self.only
+
+    @property
+    def takes_up_held(self) -> bool:
+        """Whether files that earlier runs left unfinished are tried again, though the window lists them no more."""
+        return self.sees_everything and self.since is None and self.until is None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that has begun.
+
+    Attributes:
+        run_id: Its name in ledger and report.
+        began_at: The moment fixed before the first request; the window's end unless asked otherwise, UTC.
+        request: What was asked.
+    """
+
+    run_id: str
+    began_at: datetime
+    request: MirrorRequest
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What the archive listed in a run, per device, and what went wrong with listing."""
+
+    listings: list[Listing] = field(default_factory=list)
+    errors: list[DeviceError] = field(default_factory=list)
+
+
+def begin_run(mirror: Mirror, request: MirrorRequest) -> Run:
+    """Fix the run's moment and name, and note in the ledger that it began."""
+    now = mirror.clock()
+    run = Run(f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", now, request)
+    mirror.ledger.start_run(run.run_id, FLOW, now)
+    return run
+
+
+def devices_of(mirror: Mirror, run: Run) -> tuple[Device, ...]:
+    """The devices of the run: the deployed ones that the request leaves in."""
+    request = run.request
+    return choose_devices(
+        mirror.archive,
+        load_device_table(mirror.settings.devices_file),
+        codes=request.devices or tuple(sorted({file.device_code for file in request.only})),
+        locations=request.locations,
+        categories=request.categories,
+        now=run.began_at,
+    )
+
+
+def list_devices(mirror: Mirror, run: Run, devices: Sequence[Device]) -> Gathered:
+    """List all devices side by side."""
+    gathered = Gathered()
+    with ThreadPoolExecutor(mirror.settings.concurrency, "list") as pool:
+        delays = mirror.settings.retry_delays_s
+        waiting = [
+            (device, pool.submit(with_retries, lambda device=device: list_device(mirror, run, device), delays))
+            for device in devices
+        ]
+    for device, future in waiting:
+        gather(gathered, device, future)
+    return gathered
+
+
+def gather(gathered: Gathered, device: Device, future: Future[Listing]) -> None:
+    """Take a device's finished listing, or its failure, into `gathered`."""
+    try:
+        gathered.listings.append(future.result())
+    except MirrorError as error:
+        logger.error("device=%s decision=failed reason=%s detail=%r", device.code, error.reason, str(error))  # noqa: TRY400 - its text is the message, the stack adds nothing
+        gathered.errors.append(DeviceError(device.code, error.reason, str(error)))
+
+
+def list_device(mirror: Mirror, run: Run, device: Device) -> Listing:
+    """List one device's window and enter every row in the ledger.
+
+    Raises:
+        MirrorError: The archive did not list, or the ledger did not take the rows.
+    """
+    if only := [file for file in run.request.only if file.device_code == device.code]:
+        listing = _list_exactly(mirror, device, only)
+    else:
+        window = device_window(mirror.ledger.watermark(device.code), mirror.settings.overlap, run)
+        listing = mirror.archive.list_files(device.code, archived=window)
+    mirror.ledger.record_listed(listing.files, run_id=run.run_id, now=run.began_at)
+    logger.info("device=%s listed=%d duplicates=%d", device.code, len(listing.files), listing.duplicates)
+    return listing
+
+
+def device_window(watermark: datetime | None, overlap: timedelta, run: Run) -> TimeWindow:
+    """The archive-time window of one device.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    >>> run = Run("r", noon, MirrorRequest())
+    >>> device_window(None, timedelta(hours=1), run).since.hour
+    10
+    >>> device_window(noon - timedelta(days=2), timedelta(hours=1), run).since.isoformat()
+    '2026-11-20T11:00:00+00:00'
+    """
+    until = run.request.until or run.began_at
+    since = run.request.since or (watermark or until - FIRST_WINDOW) - overlap
+    if since >= until:  # the clock went back, or the window asked for ends before the watermark
+        since = until - FIRST_WINDOW - overlap
+    return TimeWindow(since, until)
+
+
+def passes_watermark(watermark: datetime | None, window: TimeWindow) -> bool:
+    """Whether a fully listed `window` moves `watermark` to its end: it must leave no gap behind.
+
+    >>> from datetime import UTC
+    >>> at = lambda hour: datetime(2026, 11, 22, hour, tzinfo=UTC)
+    >>> passes_watermark(at(10), TimeWindow(at(9), at(12)))
+    True
+    >>> passes_watermark(at(8), TimeWindow(at(9), at(12)))
+    False
+    """
+    return watermark is None or window.since <= watermark < window.until
+
+
+def _list_exactly(mirror: Mirror, device: Device, only: Sequence[ArchiveFile]) -> Listing:
+    begins = [file.begins_at for file in only if file.begins_at is not None]
+    ends = [file.ends_at or file.begins_at for file in only if file.begins_at is not None]
+    span = TimeWindow(min(begins), max(end for end in ends if end) + _INSTANT) if len(begins) == len(only) else None
+    listing = mirror.archive.list_files(device.code, data=span)
+    names = {file.filename for file in only}
+    return Listing(
+        device.code,
+        listing.window,
+        tuple(file for file in listing.files if file.filename in names),
+        listing.duplicates,
+    )

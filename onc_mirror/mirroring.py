@@ -1,0 +1,177 @@
+"""One hour of the mirror, told once: what is listed, planned, transferred, recorded and reported.
+
+`mirror_hour` runs it in this process with bounded threads. An orchestrated flow calls the same functions in the
+same order with its own tasks around them, and ends in the same report.
+
+Guarantees: every listed row is in the ledger before anything is transferred; each file's outcome is recorded as
+soon as it is known; a device's watermark moves only after that, only when the device was listed, and never
+backwards; a failing file or device costs neither the others nor the record of what was done.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Protocol
+
+from onc_mirror.frames import files_from_frame, listing_frame
+from onc_mirror.gathering import FLOW, begin_run, devices_of, list_devices, passes_watermark
+from onc_mirror.layout import report_key
+from onc_mirror.model import Decision, Outcome
+from onc_mirror.planning import plan
+from onc_mirror.reporting import build_report
+from onc_mirror.selection import Selection
+from onc_mirror.transferring import RetriedSteps, mirror_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from onc_mirror.gathering import Gathered, MirrorRequest, Run
+    from onc_mirror.mirror import Mirror
+    from onc_mirror.model import ArchiveFile
+    from onc_mirror.reporting import RunReport
+    from onc_mirror.transferring import Steps
+
+logger = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """Somebody who wants to see a run's progress. Called from several threads."""
+
+    def planned(self, files: int, size_bytes: int) -> None:
+        """So many files and bytes are about to be transferred."""
+
+    def advanced(self, size_bytes: int) -> None:
+        """So many bytes more came in; negative when a download starts over."""
+
+    def concluded(self, outcome: Outcome) -> None:
+        """A file came to its end."""
+
+
+class NoWatcher:
+    """Nobody watches."""
+
+    def planned(self, files: int, size_bytes: int) -> None:
+        """Do nothing."""
+
+    def advanced(self, size_bytes: int) -> None:
+        """Do nothing."""
+
+    def concluded(self, outcome: Outcome) -> None:
+        """Do nothing."""
+
+
+def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None = None) -> RunReport:
+    """Mirror what the archive newly took in, in this process.
+
+    Returns:
+        The report; also kept in the ledger, and in the bucket when something was done or is wrong.
+
+    Raises:
+        MirrorError: Nothing could be begun: the token is rejected, the bucket is missing or closed, the ledger
+            is out of reach. What goes wrong with one device or file is in the report instead.
+    """
+    run = begin_run(mirror, request)
+    gathered = list_devices(mirror, run, devices_of(mirror, run))
+    planned = plan_run(mirror, run, gathered)
+    outcomes = transfer_files(mirror, run, planned, watcher or NoWatcher())
+    return finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
+
+
+def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
+    """Decide about every listed row, and enter in the ledger what is decided without a transfer.
+
+    Files that earlier runs left unfinished join the listed ones, so that they are taken up again although the
+    window lists them no more.
+
+    Raises:
+        MirrorError: The store is not there or closed (asked only when there is something to publish), or the
+            ledger is out of reach.
+    """
+    codes = [listing.device_code for listing in gathered.listings]
+    files = {(file.device_code, file.filename): file for file in _unfinished(mirror, run, codes)}
+    files |= {(file.device_code, file.filename): file for one in gathered.listings for file in one.files}
+    planned = plan(
+        listing_frame(list(files.values())),
+        mirror.ledger.entries(codes),
+        run.request.selection or Selection(extensions=mirror.settings.extensions),
+        now=run.began_at,
+    )
+    mirror.ledger.record_many(settled(planned), run_id=run.run_id, now=run.began_at)
+    if (planned["decision"] == Decision.FETCH).any():
+        next(iter(mirror.store.list("raw/")), None)
+    return planned
+
+
+def to_fetch(planned: pd.DataFrame) -> list[ArchiveFile]:
+    """The files that the plan wants transferred, newest data first."""
+    wanted = planned[planned["decision"] == Decision.FETCH]
+    return files_from_frame(wanted.sort_values("begins_at", ascending=False))
+
+
+def settled(planned: pd.DataFrame) -> list[Outcome]:
+    """The outcomes that the plan decides without a transfer."""
+    rest = planned[planned["decision"] != Decision.FETCH]
+    reasons = rest["reason"].fillna("")
+    return [
+        Outcome(file, Decision(decision), reason=reason)
+        for file, decision, reason in zip(files_from_frame(rest), rest["decision"], reasons, strict=True)
+    ]
+
+
+def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame, watcher: Watcher) -> list[Outcome]:
+    """Transfer what is planned, a bounded number at a time; each outcome is recorded at once."""
+    files = to_fetch(planned)
+    watcher.planned(len(files), sum(file.expected_bytes or 0 for file in files))
+    steps = RetriedSteps(watcher.advanced)
+    outcomes = []
+    with ThreadPoolExecutor(mirror.settings.concurrency, "transfer") as pool:
+        try:
+            for future in as_completed([pool.submit(conclude, mirror, run, file, steps) for file in files]):
+                outcomes.append(future.result())
+                watcher.concluded(outcomes[-1])
+        except BaseException:
+            # Interrupted: nothing new begins, what is in flight ends by itself, the next run goes on from here.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return outcomes
+
+
+def conclude(mirror: Mirror, run: Run, file: ArchiveFile, steps: Steps) -> Outcome:
+    """Bring one file to its end and enter that in the ledger."""
+    outcome = mirror_file(mirror, file, steps)
+    mirror.ledger.record(outcome, run_id=run.run_id, now=mirror.clock())
+    return outcome
+
+
+def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Iterable[Outcome]) -> RunReport:
+    """Move the watermarks, then report: to the ledger always, to the bucket when there is something to say."""
+    if run.request.sees_everything:
+        _advance_watermarks(mirror, gathered)
+    now = mirror.clock()
+    report = build_report(
+        run_id=run.run_id,
+        flow=FLOW,
+        window=(run.request.since, run.request.until or run.began_at),
+        devices=[one.device_code for one in gathered.listings] + [error.device for error in gathered.errors],
+        outcomes=outcomes,
+        errors=gathered.errors,
+        seconds=(now - run.began_at).total_seconds(),
+    )
+    mirror.ledger.finish_run(report, now)
+    if report.is_noteworthy:
+        key = report_key(FLOW, run.run_id, run.began_at)
+        mirror.store.write(key, report.to_json().encode(), "application/json")
+    return report
+
+
+def _unfinished(mirror: Mirror, run: Run, codes: list[str]) -> list[ArchiveFile]:
+    return mirror.ledger.unfinished(codes) if run.request.takes_up_held else []
+
+
+def _advance_watermarks(mirror: Mirror, gathered: Gathered) -> None:
+    for listing in gathered.listings:
+        if passes_watermark(mirror.ledger.watermark(listing.device_code), listing.window):
+            mirror.ledger.advance_watermark(listing.device_code, listing.window.until, mirror.clock())

@@ -1,0 +1,91 @@
+"""What an object says about itself: the archive's fields and our measurements, as object metadata, and back.
+
+The bucket describes itself: these entries are enough to tell which archive row an object holds, that it was
+proven, and how far, with no ledger at hand. S3 carries metadata as ASCII headers of 2 kB in all, so values are
+percent-encoded where they are not plain, and keys the archive may add later go into one entry, if they fit.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from onc_mirror.model import Grade
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from onc_mirror.model import ArchiveFile, Fetched, StoredObject, Verdict
+
+# The keys of a listed row (facts: the one real listing known, and the ONC client), and their metadata names.
+ARCHIVE_FIELDS = {
+    "filename": "onc-filename",
+    "deviceCode": "onc-device-code",
+    "dataProductCode": "onc-data-product-code",
+    "dateFrom": "onc-date-from",
+    "dateTo": "onc-date-to",
+    "archivedDate": "onc-archived-date",
+    "modifyDate": "onc-modify-date",
+    "fileSize": "onc-file-size",
+    "uncompressedFileSize": "onc-uncompressed-file-size",
+    "compression": "onc-compression",
+    "archiveLocation": "onc-archive-location",
+    "path": "onc-path",
+}
+EXTRA = "onc-extra"
+# What changes when the archive replaces a file under its name. modifyDate is left out: it trails
+# archivedDate by seconds and so differs between two listings of the same content.
+_IDENTITY = ("archivedDate", "fileSize", "uncompressedFileSize")
+_LARGEST_BYTES = 1900
+_PLAIN = " !#$&'()*+,/:;=?@[]{}|^`\"<>\\"
+
+
+def object_metadata(file: ArchiveFile, fetched: Fetched, verdict: Verdict, *, now: datetime) -> dict[str, str]:
+    """Metadata of the object that holds `file`: at most about 2 kB, ASCII."""
+    metadata = {
+        "sha256": fetched.sha256,
+        "md5": fetched.md5,
+        "grade": str(verdict.grade) if verdict.grade else "",
+        "mirrored-at": now.isoformat(timespec="milliseconds"),
+    }
+    for field, name in ARCHIVE_FIELDS.items():
+        value = file.row.get(field)
+        if value is not None:
+            metadata[name] = quote(str(value), safe=_PLAIN)
+    extra = {key: value for key, value in file.row.items() if key not in ARCHIVE_FIELDS}
+    if extra:
+        text = quote(json.dumps(extra, separators=(",", ":"), sort_keys=True, default=str), safe=_PLAIN)
+        if len(text) + sum(len(key) + len(value) for key, value in metadata.items()) <= _LARGEST_BYTES:
+            metadata[EXTRA] = text
+    return metadata
+
+
+def archive_fields(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The archive's row as `object_metadata` kept it; sizes are integers, absent fields are left out."""
+    row: dict[str, Any] = {
+        field: unquote(metadata[name]) for field, name in ARCHIVE_FIELDS.items() if name in metadata
+    }
+    for field in ("fileSize", "uncompressedFileSize"):
+        if row.get(field, "").isdigit():
+            row[field] = int(row[field])
+    return row | (json.loads(unquote(metadata[EXTRA])) if EXTRA in metadata else {})
+
+
+def holds(stored: StoredObject | None, file: ArchiveFile, grade: Grade) -> bool:
+    """Whether `stored` is this very archive row, proven at least to `grade`: then no transfer is needed.
+
+    It is how a run that was killed between publishing and recording converges without a second download.
+    """
+    if stored is None or not stored.metadata.get("sha256") or not stored.metadata.get("grade"):
+        return False
+    kept = archive_fields(stored.metadata)
+    same = all(str(kept.get(field)) == str(file.row.get(field)) for field in _IDENTITY)
+    proven = Grade(stored.metadata["grade"]).rank >= reachable_grade(file, grade).rank
+    return same and proven and file.expected_bytes in (None, stored.size_bytes)
+
+
+def reachable_grade(file: ArchiveFile, grade: Grade) -> Grade:
+    """The asked-for grade where the format has one; `size` for formats that can be proven no further."""
+    return grade if file.extension in {"hdf5", "h5"} else Grade.SIZE

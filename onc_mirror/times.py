@@ -1,0 +1,54 @@
+"""Times and durations as people write them, resolved to instants. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import isodate
+
+from onc_mirror.errors import SettingsError
+from onc_mirror.settings import parse_duration
+
+
+def resolve_window(
+    since: str | None, until: str | None, *, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Resolve two ends, each an ISO 8601 time, a date (midnight UTC) or a duration.
+
+    A duration as `since` reaches back from `until` (from now when there is none), its sign does not matter; a
+    duration as `until` reaches on from `since`. A time without a zone is UTC.
+
+    >>> noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    >>> resolve_window("PT6H", None, now=noon)[0].hour
+    6
+    >>> resolve_window("2026-11-01", "P2D", now=noon)[1].isoformat()
+    '2026-11-03T00:00:00+00:00'
+
+    Raises:
+        SettingsError: Not a time, both ends are durations, or the window ends before it begins.
+    """
+    begin, end = _parse(since, "--since"), _parse(until, "--until")
+    if isinstance(end, timedelta):
+        if not isinstance(begin, datetime):
+            raise SettingsError(f"--until {until}: a duration here needs a time as --since.")
+        end = begin + abs(end)
+    if isinstance(begin, timedelta):
+        begin = (end or now) - abs(begin)
+    if begin is not None and begin >= (end or now):
+        raise SettingsError(f"The window ends before it begins: {begin.isoformat()} .. {(end or now).isoformat()}.")
+    return begin, end
+
+
+def _parse(text: str | None, option: str) -> datetime | timedelta | None:
+    if text is None:
+        return None
+    try:
+        if text.lstrip("+-").upper().startswith("P"):
+            duration: timedelta = parse_duration(text.lstrip("+-").upper())
+            return duration
+        time = isodate.parse_datetime(text) if "T" in text else datetime.fromisoformat(text)
+    except (ValueError, isodate.ISO8601Error):
+        raise SettingsError(
+            f"{option} {text!r} is neither an ISO 8601 time such as 2026-11-22T06:00Z nor a duration such as PT6H."
+        ) from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

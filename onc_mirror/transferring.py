@@ -1,0 +1,200 @@
+"""One archive file, from the archive to its end: mirrored, held, quarantined, gone or failed.
+
+`mirror_file` is the story of a file. It calls three steps (download, validate, publish) through `Steps`, so that
+a run in its own process and an orchestrated run tell the same story with their own retry policy around each step.
+
+Guarantees: an object under its final key has passed its grade; a proven copy that the archive has since replaced
+is kept under `superseded/`; no failure of one file leaves this module as an exception, but for what is wrong with
+the mirror itself; scratch is clean afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from onc_mirror import downloading
+from onc_mirror.errors import MirrorError, NotReadyError, TransientError, UnsafeNameError
+from onc_mirror.layout import mirrored_key, quarantine_key, superseded_key
+from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
+from onc_mirror.provenance import holds, object_metadata, reachable_grade
+from onc_mirror.retrying import with_retries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from onc_mirror.mirror import Mirror
+    from onc_mirror.model import Fetched, Verdict
+
+logger = logging.getLogger(__name__)
+
+# Waiting is the right answer to these; they are no failure of the run.
+_HOLDING_REASONS = frozenset({"still-open", "still-open-swmr"})
+
+
+class Steps(Protocol):
+    """The three steps with a retry policy around each."""
+
+    def download(self, mirror: Mirror, file: ArchiveFile, folder: Path) -> Fetched:
+        """See `download_file`."""
+
+    def validate(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
+        """See `validate_file`."""
+
+    def publish(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
+        """See `publish_file`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetriedSteps:
+    """The steps for a run without an orchestrator.
+
+    Attributes:
+        progress: Called with the bytes received since its last call; negative when a download starts over.
+    """
+
+    progress: Callable[[int], None] | None = None
+
+    def download(self, mirror: Mirror, file: ArchiveFile, folder: Path) -> Fetched:
+        """Download with the slow retries of the settings."""
+        delays = mirror.settings.retry_delays_s
+        return with_retries(lambda: download_file(mirror, file, folder, progress=self.progress), delays)
+
+    def validate(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
+        """Validate once: the same bytes give the same verdict."""
+        return validate_file(mirror, file, fetched)
+
+    def publish(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
+        """Publish with the slow retries of the settings."""
+        return with_retries(lambda: publish_file(mirror, file, fetched, verdict), mirror.settings.retry_delays_s)
+
+
+def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
+    """Bring one file to its end.
+
+    Returns:
+        The outcome; never `FETCH`, `ALREADY` only when the bucket held this very row, proven, already.
+    """
+    try:
+        adopted = _adopt(mirror, file)
+        outcome = adopted or _transfer(mirror, file, steps)
+    except NotReadyError as error:
+        outcome = _not_handed_out(mirror, file, error)
+    except MirrorError as error:
+        outcome = failed(file, error)
+    level = logging.WARNING if outcome.reason else logging.INFO
+    logger.log(
+        level,
+        "file=%s device=%s decision=%s reason=%s bytes=%d detail=%r",
+        file.filename,
+        file.device_code,
+        outcome.decision,
+        outcome.reason or "-",
+        outcome.size_bytes,
+        outcome.detail,
+    )
+    return outcome
+
+
+def download_file(
+    mirror: Mirror, file: ArchiveFile, folder: Path, *, progress: Callable[[int], None] | None = None
+) -> Fetched:
+    """Download into `folder`. See `downloading.download` for guarantees and errors."""
+    return downloading.download(mirror.archive, file, folder, progress=progress)
+
+
+def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
+    """Prove the downloaded bytes to the grade of the settings, as far as the format has one."""
+    return mirror.validator.validate(fetched.path, file.filename, reachable_grade(file, mirror.settings.grade))
+
+
+def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
+    """Put the bytes where the verdict says they belong, and return the key.
+
+    Bytes that passed go under their final key; a different copy that was there is first kept under `superseded/`.
+    Bytes that failed go to `quarantine/` with their reason and the archive row beside them. Done twice it leaves
+    the same objects.
+
+    Raises:
+        MirrorError: The store did not take them.
+    """
+    metadata = object_metadata(file, fetched, verdict, now=mirror.clock())
+    if not verdict.passed:
+        return _quarantine(mirror, file, fetched, verdict)
+    key = mirrored_key(file, mirror.settings.layout)
+    existing = mirror.store.head(key)
+    if existing is not None and (old := existing.metadata.get("sha256")) not in (None, fetched.sha256):
+        mirror.store.copy(key, superseded_key(file, str(old)))
+    return mirror.store.publish(key, fetched, metadata).key
+
+
+def failed(file: ArchiveFile, error: MirrorError) -> Outcome:
+    """The outcome of a file whose steps ended in `error`."""
+    decision = Decision.QUARANTINED if isinstance(error, UnsafeNameError) else Decision.FAILED
+    return Outcome(file, decision, reason=error.reason, detail=str(error))
+
+
+def _adopt(mirror: Mirror, file: ArchiveFile) -> Outcome | None:
+    key = mirrored_key(file, mirror.settings.layout)
+    stored = with_retries(lambda: mirror.store.head(key), mirror.settings.retry_delays_s)
+    if stored is None or not holds(stored, file, mirror.settings.grade):
+        return None
+    return Outcome(
+        file,
+        Decision.ALREADY,
+        key=key,
+        sha256=stored.metadata["sha256"],
+        grade=Grade(stored.metadata["grade"]),
+        detail="The bucket held it already.",
+    )
+
+
+def _transfer(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
+    with mirror.scratch.slot(file.expected_bytes or 0) as folder:
+        fetched = steps.download(mirror, file, folder)
+        verdict = steps.validate(mirror, file, fetched)
+        if verdict.reason in _HOLDING_REASONS:
+            return Outcome(file, Decision.HELD, reason=str(verdict.reason), detail=verdict.detail)
+        key = steps.publish(mirror, file, fetched, verdict)
+    return Outcome(
+        file,
+        Decision.MIRRORED if verdict.passed else Decision.QUARANTINED,
+        reason=verdict.reason or "",
+        detail=verdict.detail,
+        key=key,
+        size_bytes=fetched.size_bytes,
+        sha256=fetched.sha256,
+        grade=verdict.grade,
+    )
+
+
+def _quarantine(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
+    key = quarantine_key(file, fetched.sha256)
+    note = {
+        "reason": verdict.reason,
+        "detail": verdict.detail,
+        "grade": verdict.grade,
+        "sha256": fetched.sha256,
+        "bytes": fetched.size_bytes,
+        "found": dict(verdict.found),
+        "archive_row": dict(file.row),
+    }
+    stored = mirror.store.publish(key, fetched, object_metadata(file, fetched, verdict, now=mirror.clock()))
+    mirror.store.write(f"{key}.json", json.dumps(note, indent=2, default=str).encode(), "application/json")
+    return stored.key
+
+
+def _not_handed_out(mirror: Mirror, file: ArchiveFile, error: NotReadyError) -> Outcome:
+    """Tell "listed but not ready" from "gone since": only the archive's listing of this moment knows."""
+    try:
+        listed = with_retries(lambda: mirror.archive.still_lists(file), mirror.settings.retry_delays_s)
+    except TransientError as unsure:
+        return failed(file, unsure)
+    if listed:
+        return Outcome(file, Decision.HELD, reason=error.reason, detail=f"{error} It will be tried again.")
+    return Outcome(
+        file, Decision.GONE, reason="vanished", detail="The archive listed it a moment ago and lists it no more."
+    )

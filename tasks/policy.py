@@ -1,0 +1,72 @@
+"""What every task of the mirror has in common: what is retried, and that no secret leaves in an exception.
+
+Prefect writes the text of exceptions into states, events, logs and alerts, so it must be clean before Prefect
+sees it. Domain errors are clean by construction; anything else is named and cleaned here. The log filter of
+`deployments/logging.yml` is the second defence.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from prefect.cache_policies import NO_CACHE
+
+from onc_mirror.errors import MirrorError, TransientError, UnexpectedError
+from onc_mirror.redacting import redact
+from onc_mirror.retrying import JITTER, asked_wait_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from prefect import State, Task
+    from prefect.client.schemas.objects import TaskRun
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Parameters are live objects (connections, files in scratch): nothing to key a cache on, nothing to persist.
+UNCACHED: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+
+
+def safely(call: Callable[P, R]) -> Callable[P, R]:
+    """Wrap `call` so that only clean `MirrorError`s leave it."""
+
+    @functools.wraps(call)
+    def cleaned(*args: P.args, **kwargs: P.kwargs) -> R:
+        fault = ""
+        try:
+            return call(*args, **kwargs)
+        except MirrorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge to the orchestrator: whatever comes must be clean
+            fault = redact(f"{type(error).__name__}: {error}")
+        # Outside the handler, so that the original and its secrets are not chained to the new error.
+        raise UnexpectedError(f"A fault in onc-mirror itself, please report it: {fault}")
+
+    return cleaned
+
+
+def retry_if_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature
+    """Retry when the error's type says that it can help; waits out a Retry-After beyond the task's own delay."""
+    try:
+        state.result()
+    except TransientError as error:
+        time.sleep(asked_wait_s(error))
+        return True
+    except MirrorError:
+        return False
+    return False
+
+
+def retries(delays_s: Sequence[float]) -> dict[str, Any]:
+    """Task options that retry transient errors after `delays_s` seconds, each stretched by up to a third."""
+    if not delays_s:
+        return {"retries": 0}
+    return {
+        "retries": len(delays_s),
+        "retry_delay_seconds": list(delays_s),
+        "retry_jitter_factor": JITTER,
+        "retry_condition_fn": retry_if_transient,
+    }

@@ -1,0 +1,86 @@
+"""Transferring files: one task per file, with download, validation and upload as tasks of their own inside.
+
+The stages are nested so that scratch stays bounded: a file leaves it before the next one comes. Each stage has
+its own retries; only errors whose type says that trying again can help are retried.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from onc_mirror import mirroring, transferring
+from onc_mirror.gathering import Run
+from onc_mirror.mirror import Mirror
+from onc_mirror.model import ArchiveFile, Decision, Fetched, Outcome, Verdict
+from tasks.policy import UNCACHED, retries, safely
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from prefect import State
+
+
+@task(name="plan-transfers", **UNCACHED)
+@safely
+def plan_transfers(mirror: Mirror, run: Run, gathered: mirroring.Gathered) -> pd.DataFrame:
+    """Decide about every listed file."""
+    return mirroring.plan_run(mirror, run, gathered)
+
+
+@task(name="download", task_run_name="download {file.device_code} {file.filename}", tags=["archive"], **UNCACHED)
+@safely
+def download_file(mirror: Mirror, file: ArchiveFile, folder: Path) -> Fetched:
+    """Download one file to scratch."""
+    return transferring.download_file(mirror, file, folder)
+
+
+@task(name="validate", task_run_name="validate {file.device_code} {file.filename}", **UNCACHED)
+@safely
+def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
+    """Prove one downloaded file readable."""
+    return transferring.validate_file(mirror, file, fetched)
+
+
+@task(name="publish", task_run_name="publish {file.device_code} {file.filename}", tags=["store"], **UNCACHED)
+@safely
+def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
+    """Upload one judged file."""
+    return transferring.publish_file(mirror, file, fetched, verdict)
+
+
+class TaskSteps:
+    """The three steps as tasks, retried with the delays of the settings."""
+
+    def __init__(self, delays_s: Sequence[float]) -> None:
+        self.download = download_file.with_options(**retries(delays_s))
+        self.validate = validate_file
+        self.publish = publish_file.with_options(**retries(delays_s))
+
+
+@task(name="mirror-file", task_run_name="mirror {file.device_code} {file.filename}", **UNCACHED)
+@safely
+def mirror_file(mirror: Mirror, run: Run, file: ArchiveFile, steps: TaskSteps) -> State[Outcome]:
+    """Bring one file to its end and record it; the task's state carries the outcome."""
+    outcome = mirroring.conclude(mirror, run, file, steps)
+    if outcome.decision is Decision.FAILED:
+        return Failed(message=outcome.detail, data=outcome)
+    return Completed(name=outcome.decision.capitalize(), message=outcome.detail or None, data=outcome)
+
+
+def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame) -> list[Outcome]:
+    """Transfer what is planned, a bounded number at a time."""
+    steps = TaskSteps(mirror.settings.retry_delays_s)
+    with ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency) as runner:
+        futures = [
+            runner.submit(mirror_file, {"mirror": mirror, "run": run, "file": file, "steps": steps})
+            for file in mirroring.to_fetch(planned)
+        ]
+        for future in futures:
+            future.wait()
+    return [future.state.data for future in futures]
