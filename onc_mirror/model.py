@@ -105,18 +105,20 @@ class ArchiveFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the archive listed for one device and window.
+    """What the archive listed for one device.
 
     Attributes:
         device_code: The device asked for.
-        window: The archive-time window asked for.
+        archived: The window of archive time asked for; None: any.
+        data: The window of data time asked for; None: any.
         files: One value per distinct row, in the archive's order. Identical rows that appeared twice are
             once in here.
         duplicates: How many identical rows were dropped.
     """
 
     device_code: str
-    window: TimeWindow
+    archived: TimeWindow | None
+    data: TimeWindow | None
     files: tuple[ArchiveFile, ...]
     duplicates: int = 0
 
