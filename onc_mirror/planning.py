@@ -1,0 +1,218 @@
+"""What to do about each listed file: listing x ledger x selection -> one decision per file, with its reason.
+
+Pure: no clock, no I/O, the inputs are not changed. The dry run and the run ask the same `plan`. For each file the
+first that applies:
+
+    1. the row is of another device than was asked for         quarantined, `wrong-device`
+    2. the name cannot be a key (`layout` decides)             quarantined, `bad-name`
+    3. the selection leaves it out                             filtered, the rule's name
+    4. mirrored, and the archive's row is as it was then       already
+    5. quarantined, and the archive's row is as it was then    quarantined, the ledger's reason
+    6. its next try is not due                                 held, the ledger's reason
+    7. anything else                                           fetch, and why:
+       `new` (also: an interrupted run left it), `due` (was held), `re-archived` (the archive's row changed),
+       `listed-again` (was gone), `selected` (was filtered or under 1 or 2, and no longer is)
+
+A row has changed when the later of its `archivedDate` and `modifyDate` is later than it was, or its size is
+another. `modifyDate` is set some seconds after `archivedDate`, so a file that was fetched between the two counts as
+changed once; the second fetch settles the new time, and it stays settled. A row that looks older with the same size
+is a stale answer, not a change.
+
+What the ledger knows comes from `Ledger.entries`; a decision of 1, 2 or 3 that it does not know yet is
+for the caller to record (`to_record`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from onc_mirror.errors import UnsafeNameError
+from onc_mirror.frames import COLUMNS, STRING, files_from_frame
+from onc_mirror.layout import check_name, mirrored_key
+from onc_mirror.model import Decision, Outcome, State
+from onc_mirror.selection import excluding_rules
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from onc_mirror.selection import Selection
+
+WRONG_DEVICE = "wrong-device"
+RE_ARCHIVED = "re-archived"
+BY_THE_ROW = (WRONG_DEVICE, UnsafeNameError.reason)
+"""Reasons for a quarantine that the row alone gives, without a download; looked at again at every listing."""
+
+_KEY = ["device_code", "filename"]
+
+
+def plan(
+    listed: pd.DataFrame,
+    entries: pd.DataFrame,
+    selection: Selection,
+    *,
+    now: datetime,
+    device_code: str | None = None,
+) -> pd.DataFrame:
+    """Decide about every listed file.
+
+    Args:
+        listed: A listing with the columns of `frames.COLUMNS`, in any order.
+        entries: What the ledger knows (`Ledger.entries`), of these files at least.
+        selection: What is wanted.
+        now: The moment at which a held file is due or not, UTC.
+        device_code: The device that was asked for; None when rows may be of any.
+
+    Returns:
+        One row per distinct file, sorted by `device_code` and `filename`, with the listing's columns and `decision`
+        (values of `Decision`), `reason` and `detail` (empty where there is nothing to say), `listed_rows` (how
+        many differing rows the listing had for the file; the one that the archive touched last is here) and the
+        ledger's `state`, `known_rule`, `attempts`, `next_try_at`, `key`, `sha256`, `size_bytes` and `mirrored_at`,
+        missing where the ledger has none.
+    """
+    files = _one_row_per_file(listed)
+    known = entries.rename(columns={"reason": "known_reason", "detail": "known_detail", "rule": "known_rule"})
+    rows = files.merge(known, on=_KEY, how="left", validate="one_to_one")
+    rows["decision"] = pd.Series(Decision.FETCH.value, index=rows.index, dtype=STRING)
+    rows["reason"] = _reasons_to_fetch(rows)
+    rows["detail"] = _what_changed(rows)
+    _hold_back(rows, now)
+    _refuse(rows, selection, device_code)
+    return rows.drop(columns=["known_reason", "known_detail", "settled_bytes", "settled_at"])
+
+
+def outcomes(planned: pd.DataFrame) -> tuple[Outcome, ...]:
+    """Return the outcome of every planned file that is not to be fetched, in the plan's order."""
+    rest = planned[planned["decision"] != Decision.FETCH]
+    next_tries = (None if pd.isna(time) else time.to_pydatetime() for time in rest["next_try_at"])
+    return tuple(
+        Outcome(file, Decision(decision), reason, detail, next_try_at=next_try)
+        for file, decision, reason, detail, next_try in zip(
+            files_from_frame(rest), rest["decision"], rest["reason"], rest["detail"], next_tries, strict=True
+        )
+    )
+
+
+def to_record(planned: pd.DataFrame) -> tuple[Outcome, ...]:
+    """Return the outcomes that the planner decided by itself and that the ledger does not hold yet.
+
+    All else that is not to be fetched stands in the ledger already, and recording it would count an attempt.
+    """
+    decision, state = planned["decision"], planned["state"]
+    filtered = (decision == Decision.FILTERED) & (planned["known_rule"].fillna("") != planned["reason"])
+    refused = (decision == Decision.QUARANTINED) & planned["reason"].isin(BY_THE_ROW)
+    settled = state.isin((State.MIRRORED, State.QUARANTINED))
+    return outcomes(planned[(filtered | refused) & ~settled])
+
+
+def _one_row_per_file(listed: pd.DataFrame) -> pd.DataFrame:
+    """Sort by file; of several rows for one keep that which the archive touched last, and count them."""
+    ordered = listed.sort_values(_KEY, ignore_index=True)
+    doubled = ordered.duplicated(_KEY, keep=False)
+    if not doubled.any():
+        return ordered.assign(listed_rows=1)
+    rows = ordered[doubled]
+    # Whatever order the archive listed them in, the same row must win: after the times, its text decides.
+    rank = pd.DataFrame({"at": _changed_at(rows), "size": rows["stored_bytes"], "text": rows.apply(_as_text, axis=1)})
+    rows = rows.loc[rank.sort_values(["at", "size", "text"], na_position="first").index]
+    counts = rows.groupby(_KEY, sort=False)["filename"].transform("size")
+    winners = rows.assign(listed_rows=counts).drop_duplicates(_KEY, keep="last")
+    both = pd.concat([ordered[~doubled].assign(listed_rows=1), winners])
+    return both.sort_values(_KEY, ignore_index=True)
+
+
+def _as_text(row: pd.Series[Any]) -> str:
+    return json.dumps({name: row[name] for name in COLUMNS if name not in _KEY}, sort_keys=True, default=str)
+
+
+def _changed_at(rows: pd.DataFrame) -> pd.Series[Any]:
+    archived, modified = rows["archived_at"], rows["modified_at"]
+    return archived.where((archived >= modified) | modified.isna(), modified)
+
+
+def _changed(rows: pd.DataFrame) -> pd.Series[bool]:
+    changed_at, settled_at = _changed_at(rows), rows["settled_at"]
+    later = (changed_at > settled_at) | (changed_at.notna() & settled_at.isna())
+    return later | (rows["expected_bytes"] != rows["settled_bytes"]).fillna(False).astype(bool)
+
+
+def _reasons_to_fetch(rows: pd.DataFrame) -> pd.Series[Any]:
+    state = rows["state"]
+    refused = state.eq(State.QUARANTINED) & rows["known_reason"].isin(BY_THE_ROW)
+    reasons = pd.Series("new", index=rows.index, dtype=STRING)
+    return (
+        reasons.mask(state.eq(State.HELD).fillna(False), "due")
+        .mask(state.eq(State.GONE).fillna(False), "listed-again")
+        .mask(state.isin((State.MIRRORED, State.QUARANTINED)), RE_ARCHIVED)
+        .mask((state.eq(State.FILTERED) | refused).fillna(False), "selected")
+    )
+
+
+def _what_changed(rows: pd.DataFrame) -> pd.Series[Any]:
+    details = pd.Series("", index=rows.index, dtype=STRING)
+    changed = rows[rows["reason"].eq(RE_ARCHIVED) & _changed(rows)]
+    for index, was_bytes, is_bytes, was_at, is_at in zip(
+        changed.index,
+        changed["settled_bytes"],
+        changed["expected_bytes"],
+        changed["settled_at"],
+        _changed_at(changed),
+        strict=True,
+    ):
+        details[index] = f"The archive's file was {was_bytes} bytes of {was_at} and is {is_bytes} bytes of {is_at}."
+    return details
+
+
+def _hold_back(rows: pd.DataFrame, now: datetime) -> None:
+    settled = rows["reason"].eq(RE_ARCHIVED) & ~_changed(rows)
+    waiting = ~rows["reason"].eq(RE_ARCHIVED) & rows["next_try_at"].gt(now)
+    _decide(rows, settled & rows["state"].eq(State.MIRRORED), Decision.ALREADY, "")
+    _decide(rows, settled & rows["state"].eq(State.QUARANTINED), Decision.QUARANTINED, rows["known_reason"])
+    _decide(rows, waiting, Decision.HELD, rows["known_reason"])
+    carried = rows["decision"].isin((Decision.QUARANTINED, Decision.HELD))
+    rows["detail"] = rows["detail"].mask(carried, rows["known_detail"])
+
+
+def _refuse(rows: pd.DataFrame, selection: Selection, device_code: str | None) -> None:
+    rules = excluding_rules(rows, selection)
+    _decide(rows, rules.notna(), Decision.FILTERED, rules)
+    problems = _name_problems(rows)
+    _decide(rows, problems.notna(), Decision.QUARANTINED, UnsafeNameError.reason, problems)
+    if device_code is not None:
+        detail = f"The archive listed it when asked for {device_code}."
+        _decide(rows, rows["device_code"].ne(device_code), Decision.QUARANTINED, WRONG_DEVICE, detail)
+
+
+def _decide(
+    rows: pd.DataFrame, where: pd.Series[bool], decision: Decision, reason: pd.Series[Any] | str, detail: Any = ""
+) -> None:
+    where = where.fillna(False).astype(bool)
+    if where.any():
+        rows["decision"] = rows["decision"].mask(where, decision.value)
+        rows["reason"] = rows["reason"].mask(where, reason)
+        rows["detail"] = rows["detail"].mask(where, detail)
+
+
+def _name_problems(rows: pd.DataFrame) -> pd.Series[Any]:
+    codes = {code: _problem(code) for code in rows["device_code"].unique()}
+    problems = [
+        _problem(name) or codes[code] for name, code in zip(rows["filename"], rows["device_code"], strict=True)
+    ]
+    found = pd.Series(problems, index=rows.index, dtype=STRING)
+    undated = rows[rows["begins_at"].isna() & found.isna()]
+    for index, file in zip(undated.index, files_from_frame(undated[_KEY]), strict=True):
+        try:
+            mirrored_key(file)
+        except UnsafeNameError as error:
+            found[index] = str(error)
+    return found
+
+
+def _problem(name: str) -> str | None:
+    try:
+        check_name(name)
+    except UnsafeNameError as error:
+        return str(error)
+    return None
