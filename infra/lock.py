@@ -66,7 +66,7 @@ def _check(wanted: dict[Path, str]) -> int:
         name = str(path.relative_to(ROOT))
         if present != text:
             stale = 1
-            changes = difflib.unified_diff(present.splitlines(), text.splitlines(), name, "resolved now", n=0, lineterm="")
+            changes = difflib.unified_diff(present.splitlines(), text.splitlines(), name, "resolved now", lineterm="")
             sys.stderr.write("\n".join(islice(changes, SHOWN_LINES)) + f"\n{name} is stale: run `make lock`.\n")
     return stale
 

@@ -1,0 +1,110 @@
+"""One run of the hourly mirror, watched: triggered as an operator would, followed to its end, summed up."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from infra.sandbox.options import ACCESS_KEY, BUCKET, SECRET_KEY
+from infra.sandbox.orchestrator import DEPLOYMENT
+from infra.sandbox.up import open_bucket_filesystem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from infra.sandbox.orchestrator import FlowRun
+    from infra.sandbox.up import Sandbox
+
+POLL_S = 0.5
+QUIET_LINE_S = 5.0
+
+# Task runs that stand for one file each are named `mirror <device> <filename>`.
+FILE_TASKS = "mirror "
+
+
+def mirror_one_hour(sandbox: Sandbox, console: Console) -> FlowRun:
+    """Trigger the hourly deployment, show how it goes, and return it in its final state.
+
+    A run that the schedule's own run crowds out is triggered again: the wish was to see one from begin to end.
+    """
+    while True:
+        run = sandbox.orchestrator.trigger(DEPLOYMENT)
+        console.print(f"triggered {DEPLOYMENT}: {run_url(sandbox, run)}", soft_wrap=True)
+        run = _follow(sandbox, run, console)
+        if not run.was_crowded_out:
+            return run
+        console.print("the schedule's own run is at work; trying again")
+        time.sleep(POLL_S)
+
+
+def _follow(sandbox: Sandbox, run: FlowRun, console: Console) -> FlowRun:
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[files]}")]
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(run.state_name, total=None, files="")
+        tell = _line_teller(console)
+        while not run.is_final:
+            time.sleep(POLL_S)
+            sandbox.parts.check_alive()
+            run = sandbox.orchestrator.flow_run(run.id)
+            known = sandbox.orchestrator.count_task_runs(run.id, name_like=FILE_TASKS)
+            ended = sandbox.orchestrator.count_task_runs(run.id, name_like=FILE_TASKS, ended=True)
+            files = f"{ended} of {known} files" if known else ""
+            progress.update(bar, description=run.state_name, total=known or None, completed=ended, files=files)
+            tell(f"{run.state_name} {files}".strip())
+    return run
+
+
+def _line_teller(console: Console) -> Callable[[str], None]:
+    """Return a function that prints a changed line now and then, for logs that can show no bar."""
+    last, due = "", 0.0
+
+    def tell(line: str) -> None:
+        nonlocal last, due
+        if not console.is_terminal and line != last and time.monotonic() > due:
+            console.print(line)
+            last, due = line, time.monotonic() + QUIET_LINE_S
+
+    return tell
+
+
+def run_url(sandbox: Sandbox, run: FlowRun) -> str:
+    """Return the run's page in the Prefect UI."""
+    return f"{sandbox.options.prefect_url}/runs/flow-run/{run.id}"
+
+
+def print_summary(sandbox: Sandbox, run: FlowRun, console: Console) -> None:
+    """Say how the run ended and what is in the bucket now, by device."""
+    style = "green" if run.is_completed else "red"
+    console.print(f"\n[bold {style}]{run.state_name}[/] {run.message}")
+    listed = open_bucket_filesystem(sandbox.options).find(f"{BUCKET}/raw", detail=True)
+    files, sizes = Counter[str](), Counter[str]()
+    for key, info in listed.items():
+        device = key.split("/")[2]
+        files[device] += 1
+        sizes[device] += info["size"]
+    table = Table(title=f"s3://{BUCKET}/raw", title_justify="left", show_footer=True)
+    table.add_column("device", f"{len(files)} devices")
+    table.add_column("files", str(files.total()), justify="right")
+    table.add_column("bytes", decimal(sizes.total()), justify="right")
+    for device in sorted(files):
+        table.add_row(device, str(files[device]), decimal(sizes[device]))
+    console.print(table)
+
+
+def print_directions(sandbox: Sandbox, console: Console) -> None:
+    """Say where everything is and how to use it."""
+    options = sandbox.options
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Prefect UI", options.prefect_url)
+    table.add_row("S3 endpoint", f"{options.s3_url}  key {ACCESS_KEY}  secret {SECRET_KEY}  bucket {BUCKET}")
+    table.add_row("archive", options.archive_url)
+    table.add_row("logs", str(options.logs))
+    table.add_row("try", f". {options.env_file} && .venv/bin/onc-mirror status")
+    console.print(table, soft_wrap=True)

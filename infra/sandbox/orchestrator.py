@@ -1,0 +1,134 @@
+"""The few things a sandbox asks of its Prefect server, over its REST API.
+
+Not through Prefect's own client: importing that takes seconds, and writes to the user's Prefect folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WORK_POOL = "onc-mirror"
+DEPLOYMENT = "mirror-hour/hourly"
+
+_CONFLICT = 409
+_FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRun:
+    """A flow run as the server sees it now.
+
+    Attributes:
+        id: Its id.
+        name: Its name, such as `calm-otter`.
+        state_type: Prefect's type of its state, such as `COMPLETED`.
+        state_name: The name of its state, such as `Completed` or a name of the flow's own.
+        message: What the state says; empty when nothing.
+    """
+
+    id: str
+    name: str
+    state_type: str
+    state_name: str
+    message: str
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state_type in _FINAL
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether it reached a completed state, whatever its name."""
+        return self.state_type == "COMPLETED"
+
+    @property
+    def was_crowded_out(self) -> bool:
+        """Whether it never ran, since another run of the deployment was at work (`CANCEL_NEW`)."""
+        return self.state_type == "CANCELLED" and "concurrency limit" in self.message
+
+
+class Orchestrator:
+    """A connection to the server's API. Network and HTTP errors come as `httpx.HTTPError`."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=f"{url}/api", timeout=30, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def create_work_pool(self) -> None:
+        """Create the process work pool; fine when it is there."""
+        pool = {"name": WORK_POOL, "type": "process"}
+        answer = self._client.post("/work_pools/", json=pool)
+        if answer.status_code != _CONFLICT:
+            answer.raise_for_status()
+
+    def clear_leftovers(self) -> None:
+        """End what an earlier sandbox left unfinished. Only right while no worker runs.
+
+        Runs that a kill cut off would hold the deployment's only slot for ever, and the runs that were due while
+        nothing ran would all start now and crowd out the one that is wanted.
+        """
+        cut_off = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
+        crashed = {"type": "CRASHED", "name": "Crashed", "message": "The sandbox ended during the run."}
+        self._post("/flow_runs/bulk_set_state", {"flow_runs": cut_off, "state": crashed, "force": True})
+        missed = {
+            "state": {"type": {"any_": ["SCHEDULED"]}},
+            "expected_start_time": {"before_": datetime.now(UTC).isoformat()},
+        }
+        self._post("/flow_runs/bulk_delete", {"flow_runs": missed})
+        for limit in self._post("/v2/concurrency_limits/filter", {}):
+            self._client.patch(f"/v2/concurrency_limits/{limit['id']}", json={"active_slots": 0}).raise_for_status()
+
+    def trigger(self, deployment: str) -> FlowRun:
+        """Schedule a run of `<flow>/<deployment>` for now."""
+        answer = self._client.get(f"/deployments/name/{deployment}")
+        answer.raise_for_status()
+        return _flow_run(self._post(f"/deployments/{answer.json()['id']}/create_flow_run", {}))
+
+    def flow_run(self, run_id: str) -> FlowRun:
+        """Look at a run."""
+        answer = self._client.get(f"/flow_runs/{run_id}")
+        answer.raise_for_status()
+        return _flow_run(answer.json())
+
+    def count_task_runs(self, run_id: str, *, name_like: str, ended: bool = False) -> int:
+        """Count the task runs of a run whose name contains `name_like`.
+
+        Args:
+            run_id: The flow run.
+            name_like: Part of the names, upper and lower case alike.
+            ended: Only those in a final state.
+        """
+        tasks: dict[str, Any] = {"name": {"like_": name_like}}
+        if ended:
+            tasks["state"] = {"type": {"any_": list(_FINAL)}}
+        wanted = {"flow_runs": {"id": {"any_": [run_id]}}, "task_runs": tasks}
+        return int(self._post("/task_runs/count", wanted))
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        answer = self._client.post(path, json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+
+def _flow_run(answer: Mapping[str, Any]) -> FlowRun:
+    state = answer["state"] or {}
+    return FlowRun(
+        id=answer["id"],
+        name=answer["name"],
+        state_type=state.get("type", ""),
+        state_name=state.get("name", ""),
+        message=state.get("message") or "",
+    )
