@@ -109,18 +109,18 @@ class Listing:
 
     Attributes:
         device_code: The device asked for.
-        archived: The window of archive time asked for; None: any.
-        data: The window of data time asked for; None: any.
+        window: The window of archive time asked for; None: any.
         files: One value per distinct row, in the archive's order. Identical rows that appeared twice are
             once in here.
         duplicates: How many identical rows were dropped.
+        data_window: The window of data time asked for; None: any.
     """
 
     device_code: str
-    archived: TimeWindow | None
-    data: TimeWindow | None
+    window: TimeWindow | None
     files: tuple[ArchiveFile, ...]
     duplicates: int = 0
+    data_window: TimeWindow | None = None
 
 
 class Grade(enum.StrEnum):
