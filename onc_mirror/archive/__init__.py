@@ -1,0 +1,20 @@
+"""The Oceans 3.0 archive of Ocean Networks Canada: the only place that knows its API.
+
+    client     what the mirror asks the archive (`OncArchive`)
+    paging     a listing over all of its pages, and the proof that no row was lost between them
+    rows       one row of a listing as an `ArchiveFile`, times in the archive's spelling
+    discovery  deployments, data products and devices as values
+    transport  HTTP: one pool of kept connections, timeouts, errors as types
+    answers    what an answer that is not 200 means
+
+Importing this package is cheap: `transport`, and with it urllib3, is imported when an archive is opened.
+
+Facts about the API: https://data.oceannetworks.ca/OpenAPI and the behaviour of ONC's own client 2.6.0.
+"""
+
+from __future__ import annotations
+
+from onc_mirror.archive.client import OncArchive
+from onc_mirror.archive.discovery import Deployment, KnownDevice, Product
+
+__all__ = ["Deployment", "KnownDevice", "OncArchive", "Product"]

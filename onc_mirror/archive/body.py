@@ -1,0 +1,101 @@
+"""The body of an answer, and what can break while one is waited for, as types.
+
+Guarantee: no error of urllib3 passes, not as cause or context either: their texts hold the URL, and with it the
+token. So errors are built from clean words, and raised outside the `except` block.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from urllib3.exceptions import (
+    ConnectTimeoutError as UrllibConnectTimeoutError,
+)
+from urllib3.exceptions import (
+    DecodeError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from onc_mirror.archive.answers import one_line
+from onc_mirror.errors import (
+    ConnectionLostError,
+    ConnectTimeoutError,
+    GarbledAnswerError,
+    MirrorError,
+    StalledError,
+    TruncatedBodyError,
+)
+from onc_mirror.redacting import redact
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
+
+
+class Body:
+    """The body of an answer, read piece by piece; content encodings are undone.
+
+    Attributes:
+        announced_bytes: The length that the answer's header gives; None when it gives none, or when it is that
+            of an encoded body.
+    """
+
+    def __init__(self, response: BaseHTTPResponse, subject: str | None) -> None:
+        self._response = response
+        self._subject = subject
+        self._encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
+        self._whole_length: int | None = response.length_remaining
+        self.announced_bytes = None if self._encoded else self._whole_length
+
+    def read(self, amount: int) -> bytes:
+        """Return `amount` bytes, fewer only at the end, none after it.
+
+        Raises:
+            StalledError: No byte came for the stall timeout.
+            TruncatedBodyError: The connection ended before the announced length.
+            ConnectionLostError: The connection broke in a body of unannounced length.
+            GarbledAnswerError: The body is not encoded as its header says.
+        """
+        try:
+            # Without decoding, urllib3 hands the bytes through instead of copying them twice.
+            return self._response.read(amount, decode_content=self._encoded)
+        except HTTPError as error:
+            failure = self._failure(error)
+        raise failure
+
+    def _failure(self, error: HTTPError) -> MirrorError:
+        if isinstance(error, ProtocolError) and self._whole_length is not None:
+            return TruncatedBodyError(
+                f"The connection ended before all of the announced {self._whole_length} bytes came. Try again.",
+                subject=self._subject,
+            )
+        return failure_of(error, self._subject)
+
+
+def failure_of(error: HTTPError, subject: str | None) -> MirrorError:
+    """Name a failure of urllib3 with clean words; its own text would hold the token."""
+    if isinstance(error, ReadTimeoutError):
+        return StalledError(
+            "The archive sent nothing for the stall timeout."
+            " Try again; if it goes on, raise ONC_MIRROR_STALL_TIMEOUT_S.",
+            subject=subject,
+        )
+    if isinstance(error, SSLError):
+        reason = one_line(redact(str(getattr(error.args[0], "reason", "") if error.args else "")))
+        return ConnectTimeoutError(
+            f"No trusted connection to the archive: {reason or 'TLS failed'}."
+            " Set SSL_CERT_FILE when your network has a certificate authority of its own.",
+            subject=subject,
+        )
+    if isinstance(error, NewConnectionError | UrllibConnectTimeoutError):
+        return ConnectTimeoutError(
+            "No connection to the archive: refused, unanswered or its name not found."
+            " Try again; if it goes on, check the network and ONC_MIRROR_ARCHIVE_URL.",
+            subject=subject,
+        )
+    if isinstance(error, DecodeError):
+        return GarbledAnswerError("The archive's answer is not encoded as it says. Try again.", subject=subject)
+    return ConnectionLostError("The connection to the archive broke. Try again.", subject=subject)

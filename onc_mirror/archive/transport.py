@@ -1,0 +1,203 @@
+"""HTTP to the archive: kept connections, timeouts, errors as types, and a token that stays in here.
+
+Guarantees: at most `connections` requests are in flight; a failure is a `MirrorError` with neither the token nor
+a library's exception in its text, cause or context; every JSON answer has the token masked before it is parsed,
+because the API echoes it (`queryUrl`, `next.url`); a redirect is followed on the same host only, as the token goes
+along.
+
+Trap: the API takes its token in the query string, so that urllib3's errors and debug lines hold it. Hence errors
+are built from clean parts and raised outside the `except` block, so that not even `__context__` refers to the
+library's, and urllib3's connection log is redacted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import contextmanager
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from onc_mirror.archive.answers import error_from, one_line, parse_http_date
+from onc_mirror.archive.body import Body, failure_of
+from onc_mirror.errors import GarbledAnswerError, SettingsError
+from onc_mirror.redacting import MASK, RedactingFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from pydantic import SecretStr
+    from urllib3.response import BaseHTTPResponse
+
+# 100,000 rows of a listing are about 40 MB; what is larger than this is no listing.
+LARGEST_ANSWER_BYTES = 256 * 2**20
+LARGEST_ERROR_BYTES = 64 * 2**10
+
+_REDIRECTS = 5
+_SHORTEST_SECRET = 6
+_REDACTING = RedactingFilter()
+
+
+class Transport:
+    """One pool of connections to the archive. Thread-safe."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: SecretStr,
+        *,
+        connect_timeout_s: float,
+        stall_timeout_s: float,
+        connections: int,
+    ) -> None:
+        if urlsplit(base_url).scheme not in {"http", "https"} or not urlsplit(base_url).hostname:
+            raise SettingsError("ONC_MIRROR_ARCHIVE_URL must be an http or https URL.")
+        self._base_url = base_url.partition("?")[0].rstrip("/") + "/"
+        self._token = token
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            block=True,
+            timeout=urllib3.Timeout(connect=connect_timeout_s, read=stall_timeout_s),
+            headers={"User-Agent": f"onc-mirror/{version('onc-mirror')}"},
+        )
+        logging.getLogger("urllib3.connectionpool").addFilter(_REDACTING)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.clear()
+
+    def get_json(self, service: str, parameters: Mapping[str, str], subject: str | None) -> Any:
+        """Ask `service` and return its parsed answer.
+
+        Raises:
+            MirrorError: See `answers.error_from` for statuses and `Body.read` for connections.
+            GarbledAnswerError: The answer is not JSON.
+        """
+        with self.stream(service, parameters, subject, encodings="gzip") as body:
+            text = self._masked(self._read(body, subject))
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            failure = GarbledAnswerError(
+                f"The archive's answer is not JSON; it begins with {one_line(text[:40].decode(errors='replace'))!r}."
+                " Try again later; if it stays so, check ONC_MIRROR_ARCHIVE_URL.",
+                subject=subject,
+            )
+        raise failure
+
+    @contextmanager
+    def stream(
+        self, service: str, parameters: Mapping[str, str], subject: str | None, *, encodings: str = "identity"
+    ) -> Iterator[Body]:
+        """Ask `service` and give its body to the `with` block; a body that is not read to its end is dropped.
+
+        Args:
+            service: Path below `/api/`.
+            parameters: Query parameters without the token.
+            subject: File or device that errors name.
+            encodings: What the archive may encode the body with.
+
+        Raises:
+            MirrorError: See `answers.error_from` for statuses and `Body.read` for connections.
+        """
+        response = self._open(urljoin(self._base_url, f"api/{service}"), parameters, subject, encodings)
+        try:
+            if response.status != HTTPStatus.OK:
+                raise error_from(response.status, response.headers, self._error_body(response), subject)
+            yield Body(response, subject)
+        finally:
+            _let_go(response)
+
+    def server_time(self) -> datetime:
+        """Return the archive's clock as the `Date` of an answer, in whole seconds, rounded down.
+
+        Raises:
+            MirrorError: There is no connection, or the answer has no date.
+        """
+        response = self._send(self._base_url, {}, None)
+        _let_go(response)
+        date = parse_http_date(response.headers.get("Date", ""))
+        if date is None:
+            raise GarbledAnswerError("The archive's answer has no Date header. Check ONC_MIRROR_ARCHIVE_URL.")
+        return date
+
+    def _open(
+        self, address: str, parameters: Mapping[str, str], subject: str | None, encodings: str
+    ) -> BaseHTTPResponse:
+        for _ in range(_REDIRECTS):
+            response = self._send(
+                address, {**parameters, "token": self._token.get_secret_value()}, subject, encodings
+            )
+            location = response.get_redirect_location()
+            if not location:
+                return response
+            _let_go(response)
+            target = urlsplit(urljoin(address, location))
+            address, previous = target._replace(query="", fragment="").geturl(), address
+            if not _same_host(previous, address):
+                break
+            parameters = dict(parse_qsl(target.query, keep_blank_values=True)) or parameters
+        raise GarbledAnswerError(
+            "The archive redirects to another host, or in circles; the token must not follow."
+            " Check ONC_MIRROR_ARCHIVE_URL, or wait when the archive is in maintenance.",
+            subject=subject,
+        )
+
+    def _send(
+        self, address: str, parameters: Mapping[str, str], subject: str | None, encodings: str = "identity"
+    ) -> BaseHTTPResponse:
+        try:
+            return self._pool.urlopen(
+                "GET",
+                f"{address}?{urlencode(parameters)}" if parameters else address,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                headers={**self._pool.headers, "Accept-Encoding": encodings},
+            )
+        except HTTPError as error:
+            failure = failure_of(error, subject)
+        raise failure
+
+    def _read(self, body: Body, subject: str | None) -> bytes:
+        pieces = []
+        left = LARGEST_ANSWER_BYTES
+        while piece := body.read(2**20):
+            left -= len(piece)
+            if left < 0:
+                raise GarbledAnswerError(
+                    f"The archive's answer is larger than {LARGEST_ANSWER_BYTES} bytes. List a shorter window.",
+                    subject=subject,
+                )
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _error_body(self, response: BaseHTTPResponse) -> bytes:
+        try:
+            return self._masked(response.read(LARGEST_ERROR_BYTES, decode_content=True))
+        except HTTPError:  # the status alone says enough
+            return b""
+
+    def _masked(self, text: bytes) -> bytes:
+        token = self._token.get_secret_value()
+        if len(token) < _SHORTEST_SECRET:
+            return text
+        return text.replace(token.encode(), MASK.encode())
+
+
+def _let_go(response: BaseHTTPResponse) -> None:
+    """Give the connection back: kept when the body was read to its end, closed when not."""
+    response.close()
+    response.release_conn()
+
+
+def _same_host(one: str, other: str) -> bool:
+    old, new = urlsplit(one), urlsplit(other)
+    upgraded = (old.scheme, old.port, new.scheme, new.port) == ("http", None, "https", None)
+    return old.hostname == new.hostname and (upgraded or (old.scheme, old.port) == (new.scheme, new.port))

@@ -1,0 +1,177 @@
+"""The device table, and which of its devices a run is about.
+
+The table (TOML) says which devices there are; the archive's `/deployments` says which of them are in the water, and
+overrules the table's own flag, which counts only while the archive cannot say. A device asked for by its code is
+taken as asked, in the table or not, deployed or not.
+"""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onc_mirror.errors import MirrorError, SettingsError, TokenRejectedError, UnsafeNameError
+from onc_mirror.layout import check_name
+from onc_mirror.model import Device, TimeWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from onc_mirror.archive import OncArchive
+
+logger = logging.getLogger(__name__)
+
+SHIPPED_TABLE = Path(__file__).with_name("devices.toml")
+
+# Files reach the archive hours to days after their data: a device taken out of the water has some coming.
+STILL_ARRIVING = timedelta(days=7)
+
+_KEYS = {"code": str, "location": str, "category": str, "deployed": bool}
+_SIDE_BY_SIDE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The devices of a table that are in the water.
+
+    Attributes:
+        devices: In the table's order.
+        by_table: Codes of the devices, deployed or not, that the table's flag decided about because the archive
+            could not be asked.
+    """
+
+    devices: tuple[Device, ...]
+    by_table: tuple[str, ...] = ()
+
+
+def load_device_table(path: Path | None = None) -> tuple[Device, ...]:
+    """Read a device table, the one that ships when `path` is None.
+
+    Raises:
+        SettingsError: The file cannot be read, or an entry is wrong; the message names the file and the entry.
+    """
+    file = path or SHIPPED_TABLE
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _bad_table(file, f"cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _bad_table(file, f"is not TOML: {error}") from None
+    entries = table.pop("device", None)
+    if table or not isinstance(entries, list) or not entries:
+        raise _bad_table(file, "must consist of [[device]] entries and nothing else")
+    devices = tuple(_read_entry(file, number, entry) for number, entry in enumerate(entries, start=1))
+    codes = [device.code for device in devices]
+    if twice := sorted({code for code in codes if codes.count(code) > 1}):
+        raise _bad_table(file, f"has {', '.join(twice)} more than once")
+    return devices
+
+
+def choose_devices(  # noqa: PLR0913 - three filters on a table
+    archive: OncArchive,
+    table: Iterable[Device],
+    *,
+    codes: Collection[str] = (),
+    locations: Collection[str] = (),
+    categories: Collection[str] = (),
+    now: datetime,
+) -> tuple[Device, ...]:
+    """Pick the devices of a run.
+
+    Args:
+        archive: Asked which devices are in the water, unless `codes` say it all.
+        table: The device table.
+        codes: Device codes; taken as they are, whether in the table or deployed or not. Empty: the deployed ones.
+        locations: Location codes to keep; empty keeps all.
+        categories: Device category codes to keep; empty keeps all.
+        now: The run's moment, UTC.
+
+    Returns:
+        Each device once, in the order of `codes` or else of the table.
+
+    Raises:
+        SettingsError: A filter leaves nothing of the table, or a code outside the table meets a filter.
+        TokenRejectedError: The archive does not accept the token.
+    """
+    known = {device.code: device for device in table}
+    asked = [known.get(code) or Device(code) for code in dict.fromkeys(codes)] if codes else list(known.values())
+    chosen = _filtered(asked, locations, categories)
+    return (
+        tuple(chosen) if codes else deployed_devices(archive, chosen, TimeWindow(now - STILL_ARRIVING, now)).devices
+    )
+
+
+def deployed_devices(archive: OncArchive, table: Iterable[Device], window: TimeWindow) -> Deployed:
+    """Ask the archive which devices of `table` were in the water at any time of `window`.
+
+    Where the archive gives no answer, the table's flag stands in, and a warning says so.
+
+    Raises:
+        TokenRejectedError: The archive does not accept the token; no table stands in for that.
+    """
+    devices = tuple(table)
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, "deployments") as pool:
+        answers = list(pool.map(lambda device: _is_deployed(archive, device, window), devices))
+    return Deployed(
+        tuple(
+            device
+            for device, answer in zip(devices, answers, strict=True)
+            if (device.deployed if answer is None else answer)
+        ),
+        tuple(device.code for device, answer in zip(devices, answers, strict=True) if answer is None),
+    )
+
+
+def _is_deployed(archive: OncArchive, device: Device, window: TimeWindow) -> bool | None:
+    try:
+        return any(deployment.overlaps(window) for deployment in archive.deployments(device.code))
+    except TokenRejectedError:
+        raise
+    except MirrorError as error:
+        logger.warning("device=%s deployed=%s: by the table, since %s", device.code, device.deployed, error)
+        return None
+
+
+def _filtered(devices: list[Device], locations: Collection[str], categories: Collection[str]) -> tuple[Device, ...]:
+    kept = tuple(
+        device
+        for device in devices
+        if (not locations or device.location in locations) and (not categories or device.category in categories)
+    )
+    if not kept:
+        raise SettingsError(
+            f"None of these devices is at {_names(locations) or 'any location'} and of"
+            f" {_names(categories) or 'any category'}. They are at {_names(device.location for device in devices)},"
+            f" of {_names(device.category for device in devices)}; ONC_MIRROR_DEVICES_FILE names the table."
+        )
+    return kept
+
+
+def _names(values: Iterable[str | None]) -> str:
+    return ", ".join(sorted({value for value in values if value}))
+
+
+def _read_entry(file: Path, number: int, entry: Any) -> Device:
+    if not isinstance(entry, dict):
+        raise _bad_table(file, f"has no table as entry {number}")
+    name = f"entry {number} ({entry.get('code', 'without a code')})"
+    for key, value in entry.items():
+        if key not in _KEYS:
+            raise _bad_table(file, f"has the unknown key {key!r} in {name}; known are {', '.join(_KEYS)}")
+        if not isinstance(value, _KEYS[key]):
+            raise _bad_table(file, f"has a {key} in {name} that is no {_KEYS[key].__name__}")
+    try:
+        check_name(entry.get("code", ""))
+    except UnsafeNameError:
+        raise _bad_table(file, f"has no usable device code in {name}") from None
+    return Device(**entry)
+
+
+def _bad_table(file: Path, what: str) -> SettingsError:
+    return SettingsError(f"ONC_MIRROR_DEVICES_FILE: {file} {what}.")

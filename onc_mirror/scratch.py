@@ -1,0 +1,181 @@
+"""Room for downloads in progress: a private folder per file, within a budget of bytes, and nothing left behind.
+
+Guarantees: the slots that are open at the same time have promised no more bytes than the budget, but for a single
+file larger than the budget, which runs alone; slots are given in the order they were asked for; a slot's folder is
+gone after its `with` block whatever happened; the leftovers of a killed run are removed when the next one opens
+the same scratch folder, and those of a run that lives never are.
+
+A run is alive while somebody holds the lock (`flock`) on the lock file in its folder; the kernel lets go of it when
+the process ends, however it ends. The folder gets its final name only after that lock is taken, so that nobody
+ever sees it unlocked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections import deque
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from onc_mirror.errors import ScratchFullError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+logger = logging.getLogger(__name__)
+
+_RUN = "run-"
+_NEW = "new-"
+_LOCK = "lock"
+# A run needs microseconds from making its folder to locking and naming it.
+_STILLBORN_AFTER_S = 3600.0
+
+
+class Scratch:
+    """The scratch folder of one run. Thread-safe; close it, or use it in a `with` statement."""
+
+    def __init__(self, directory: Path, budget_bytes: int) -> None:
+        """Open scratch under `directory`, which is created when missing, and remove what killed runs left there.
+
+        Args:
+            directory: On a local disk; several runs may share it, each with a budget of its own.
+            budget_bytes: What slots may promise together.
+
+        Raises:
+            SettingsError: The folder cannot be created, written or locked.
+        """
+        self._directory = directory
+        self._budget_bytes = budget_bytes
+        self._turn = threading.Condition()
+        self._queue: deque[object] = deque()
+        self._promised: dict[Path, int] = {}
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._folder, self._lock = _new_run(directory)
+            _remove_leftovers(directory)
+        except OSError as error:
+            raise SettingsError(
+                f"ONC_MIRROR_SCRATCH_DIR: {directory} cannot be used ({error.strerror})."
+                " It must be a writable folder on a local disk."
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the run's folder with all that is in it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
+
+    @contextmanager
+    def slot(self, expected_bytes: int | None) -> Iterator[Path]:
+        """Wait for room and give the `with` block an empty private folder.
+
+        Args:
+            expected_bytes: What will be written there; None when nobody knows, which takes the whole budget.
+
+        Raises:
+            ScratchFullError: The disk has no room for so much, though no other slot is open.
+        """
+        promised = self._budget_bytes if expected_bytes is None else expected_bytes
+        folder = self._admit(promised, expected_bytes or 0)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with self._turn:
+                del self._promised[folder]
+                self._turn.notify_all()
+
+    def _admit(self, promised_bytes: int, needed_bytes: int) -> Path:
+        ticket = object()
+        with self._turn:
+            self._queue.append(ticket)
+            try:
+                self._turn.wait_for(lambda: self._queue[0] is ticket and self._fits(promised_bytes, needed_bytes))
+                if self._room_bytes() < needed_bytes:
+                    raise self._full(needed_bytes)
+                folder = Path(tempfile.mkdtemp(prefix="file-", dir=self._folder))
+                self._promised[folder] = promised_bytes
+            finally:
+                self._queue.remove(ticket)
+                self._turn.notify_all()
+        return folder
+
+    def _fits(self, promised_bytes: int, needed_bytes: int) -> bool:
+        if not self._promised:
+            return True
+        within_budget = sum(self._promised.values()) + promised_bytes <= self._budget_bytes
+        return within_budget and self._room_bytes() >= needed_bytes
+
+    def _room_bytes(self) -> int:
+        """Bytes free on the disk that no open slot still has to write."""
+        outstanding = sum(max(0, promised - _bytes_in(folder)) for folder, promised in self._promised.items())
+        return shutil.disk_usage(self._folder).free - outstanding
+
+    def _full(self, needed_bytes: int) -> ScratchFullError:
+        return ScratchFullError(
+            f"No room in {self._directory} for {needed_bytes} bytes, {self._room_bytes()} are free."
+            " Free some, or set ONC_MIRROR_SCRATCH_DIR to a larger disk."
+        )
+
+
+def _new_run(directory: Path) -> tuple[Path, int]:
+    new = Path(tempfile.mkdtemp(prefix=_NEW, dir=directory))
+    lock = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder = directory / f"{_RUN}{os.getpid()}-{new.name.removeprefix(_NEW)}"
+        new.rename(folder)
+    except OSError:
+        os.close(lock)
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    return folder, lock
+
+
+def _remove_leftovers(directory: Path) -> None:
+    for folder in directory.iterdir():
+        if folder.is_symlink() or not folder.is_dir():
+            continue
+        if folder.name.startswith(_RUN):
+            _remove_when_dead(folder)
+        elif folder.name.startswith(_NEW) and folder.stat().st_mtime < time.time() - _STILLBORN_AFTER_S:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_when_dead(folder: Path) -> None:
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDWR)
+    except FileNotFoundError:  # its run was killed, or is closing, while it removed the folder
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+        logger.info("scratch=%s: removed what a killed run left", folder)
+    except BlockingIOError:  # that run is alive
+        pass
+    finally:
+        os.close(lock)
+
+
+def _bytes_in(folder: Path) -> int:
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.stat().st_size for entry in entries)
+    except FileNotFoundError:  # renamed or removed while we looked
+        return 0
