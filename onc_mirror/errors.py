@@ -14,6 +14,7 @@
     │   ├── NotReadyError              listed, but the archive does not hand it out yet (400/96)
     │   ├── StoreUnavailableError      no connection to the store, 5xx, throttled, wrong bytes stored
     │   ├── ScratchFullError           no space left for the download
+    │   ├── ValidatorUnavailableError  no process to validate in; the file is not at fault
     │   └── LedgerUnavailableError     the ledger is locked or cannot be reached
     └── PermanentError                 the same again gives the same again
         ├── TokenRejectedError         401
@@ -155,6 +156,12 @@ class ScratchFullError(TransientError):
     """The scratch folder has no room for the download."""
 
     reason = "scratch-full"
+
+
+class ValidatorUnavailableError(TransientError):
+    """No validation process starts, or it cannot read the scratch folder. A flaw of the file is a `Verdict`."""
+
+    reason = "validator-unavailable"
 
 
 class LedgerUnavailableError(TransientError):
