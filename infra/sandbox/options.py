@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Not secrets: they open nothing but the sandbox on the loopback address.
 TOKEN = "5a4db0c5-0123-4567-89ab-sandboxtoken"  # noqa: S105
-ACCESS_KEY = "sandbox"
+ACCESS_KEY = "sandbox:mirror"  # Swift wants account:user
 SECRET_KEY = "sandbox-secret-key"  # noqa: S105
 BUCKET = "onc-mirror"
 

@@ -57,9 +57,10 @@ class Part:
         name: The part, as people call it.
     """
 
-    def __init__(self, command: Command, *, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, command: Command, *, environment: Mapping[str, str], log: Path, client: httpx.Client) -> None:
         self.name = command.name
         self._health_url = command.health_url
+        self._client = client
         self._log = log
         self._began = time.monotonic()
         guarded = [sys.executable, "-m", command.module, *command.arguments]
@@ -89,7 +90,7 @@ class Part:
         if self._health_url is None:
             return True
         try:
-            return not httpx.get(self._health_url, timeout=2, trust_env=False).is_server_error
+            return not self._client.get(self._health_url).is_server_error
         except httpx.TransportError:
             return False
 
@@ -136,12 +137,14 @@ class Parts:
         self._environment = environment
         self._logs = logs
         self._say = say
+        self._client = httpx.Client(timeout=2, trust_env=False)
         self._running: list[Part] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._client.close()
         self._say("stopping ...")
         began = time.monotonic()
         # The last one first and alone: the worker still needs its server, to say what became of its run.
@@ -155,7 +158,7 @@ class Parts:
     def start(self, command: Command) -> Part:
         """Start a part; does not wait for it."""
         log = self._logs / f"{command.name.replace(' ', '-').lower()}.log"
-        part = Part(command, environment=self._environment, log=log)
+        part = Part(command, environment=self._environment, log=log, client=self._client)
         self._running.append(part)
         return part
 
