@@ -22,6 +22,8 @@
         ├── UnknownDeviceError         the archive does not know the device code
         ├── StoreForbiddenError        credentials or rights
         ├── BucketMissingError         the bucket is not there
+        ├── ObjectMissingError         an object to read or copy is not there
+        ├── StoreRejectedError         the store cannot do what was asked
         ├── UnsafeNameError            a filename that must not become a key
         ├── LedgerTooNewError          the ledger was written by a newer version of the mirror
         ├── UnexpectedError            a fault in the mirror itself
@@ -198,6 +200,18 @@ class BucketMissingError(PermanentError):
     """The bucket (or folder) of the store URL does not exist."""
 
     reason = "bucket-missing"
+
+
+class ObjectMissingError(PermanentError):
+    """There is no object to read or copy under the key. Looking one up is no error: `head` gives None."""
+
+    reason = "object-missing"
+
+
+class StoreRejectedError(PermanentError):
+    """The store refused a request for something it lacks or allows nobody. A missing right: `StoreForbiddenError`."""
+
+    reason = "store-rejected"
 
 
 class UnsafeNameError(PermanentError):
