@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from onc_mirror.reporting import DeviceError
 from onc_mirror.retrying import with_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import Device
@@ -120,14 +120,14 @@ def list_devices(mirror: Mirror, run: Run, devices: Sequence[Device]) -> Gathere
             for device in devices
         ]
     for device, future in waiting:
-        gather(gathered, device, future)
+        gather(gathered, device, future.result)
     return gathered
 
 
-def gather(gathered: Gathered, device: Device, future: Future[Listing]) -> None:
+def gather(gathered: Gathered, device: Device, result: Callable[[], Listing]) -> None:
     """Take a device's finished listing, or its failure, into `gathered`."""
     try:
-        gathered.listings.append(future.result())
+        gathered.listings.append(result())
     except MirrorError as error:
         logger.error("device=%s decision=failed reason=%s detail=%r", device.code, error.reason, str(error))  # noqa: TRY400 - its text is the message, the stack adds nothing
         gathered.errors.append(DeviceError(device.code, error.reason, str(error)))
@@ -183,7 +183,7 @@ def passes_watermark(watermark: datetime | None, window: TimeWindow) -> bool:
 def _list_exactly(mirror: Mirror, device: Device, only: Sequence[ArchiveFile]) -> Listing:
     begins = [file.begins_at for file in only if file.begins_at is not None]
     ends = [file.ends_at or file.begins_at for file in only if file.begins_at is not None]
-    span = TimeWindow(min(begins), max(end for end in ends if end) + _INSTANT) if len(begins) == len(only) else None
+    span = TimeWindow(min(begins), max(ends) + _INSTANT) if len(begins) == len(only) else None
     listing = mirror.archive.list_files(device.code, data=span)
     names = {file.filename for file in only}
     return Listing(

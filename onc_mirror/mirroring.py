@@ -14,19 +14,19 @@ import logging
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Protocol
 
+import pandas as pd
+
+from onc_mirror import planning
 from onc_mirror.frames import files_from_frame, listing_frame
-from onc_mirror.gathering import FLOW, begin_run, devices_of, list_devices, passes_watermark
+from onc_mirror.gathering import FIRST_WINDOW, FLOW, begin_run, devices_of, list_devices, passes_watermark
 from onc_mirror.layout import report_key
-from onc_mirror.model import Decision, Outcome
-from onc_mirror.planning import plan
+from onc_mirror.model import Decision, Listing, Outcome, TimeWindow
 from onc_mirror.reporting import build_report
 from onc_mirror.selection import Selection
 from onc_mirror.transferring import RetriedSteps, mirror_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import pandas as pd
 
     from onc_mirror.gathering import Gathered, MirrorRequest, Run
     from onc_mirror.mirror import Mirror
@@ -77,7 +77,7 @@ def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None 
     gathered = list_devices(mirror, run, devices_of(mirror, run))
     planned = plan_run(mirror, run, gathered)
     outcomes = transfer_files(mirror, run, planned, watcher or NoWatcher())
-    return finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
+    return finish_run(mirror, run, gathered, [*planning.outcomes(planned), *outcomes])
 
 
 def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
@@ -86,39 +86,39 @@ def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
     Files that earlier runs left unfinished join the listed ones, so that they are taken up again although the
     window lists them no more.
 
+    Returns:
+        The rows of `planning.plan`, one per file of all devices.
+
     Raises:
         MirrorError: The store is not there or closed (asked only when there is something to publish), or the
             ledger is out of reach.
     """
-    codes = [listing.device_code for listing in gathered.listings]
-    files = {(file.device_code, file.filename): file for file in _unfinished(mirror, run, codes)}
-    files |= {(file.device_code, file.filename): file for one in gathered.listings for file in one.files}
-    planned = plan(
-        listing_frame(list(files.values())),
-        mirror.ledger.entries(codes),
-        run.request.selection or Selection(extensions=mirror.settings.extensions),
-        now=run.began_at,
-    )
-    mirror.ledger.record_many(settled(planned), run_id=run.run_id, now=run.began_at)
+    planned = pd.concat([_plan_device(mirror, run, listing) for listing in [*gathered.listings, _nothing(run)]])
+    mirror.ledger.record_many(planning.to_record(planned), run_id=run.run_id, now=run.began_at)
     if (planned["decision"] == Decision.FETCH).any():
         next(iter(mirror.store.list("raw/")), None)
     return planned
 
 
-def to_fetch(planned: pd.DataFrame) -> list[ArchiveFile]:
+def to_fetch(planned: pd.DataFrame) -> tuple[ArchiveFile, ...]:
     """The files that the plan wants transferred, newest data first."""
     wanted = planned[planned["decision"] == Decision.FETCH]
     return files_from_frame(wanted.sort_values("begins_at", ascending=False))
 
 
-def settled(planned: pd.DataFrame) -> list[Outcome]:
-    """The outcomes that the plan decides without a transfer."""
-    rest = planned[planned["decision"] != Decision.FETCH]
-    reasons = rest["reason"].fillna("")
-    return [
-        Outcome(file, Decision(decision), reason=reason)
-        for file, decision, reason in zip(files_from_frame(rest), rest["decision"], reasons, strict=True)
-    ]
+def _plan_device(mirror: Mirror, run: Run, listing: Listing) -> pd.DataFrame:
+    code = listing.device_code
+    left = mirror.ledger.unfinished(code) if run.request.takes_up_held else ()
+    listed = {file.filename for file in listing.files}
+    files = [*listing.files, *(file for file in left if file.filename not in listed)]
+    selection = run.request.selection or Selection(extensions=frozenset(mirror.settings.extensions))
+    entries = mirror.ledger.entries(code)
+    return planning.plan(listing_frame(files), entries, selection, now=run.began_at, device_code=code)
+
+
+def _nothing(run: Run) -> Listing:
+    # Keeps the plan's columns when no device could be listed.
+    return Listing("", TimeWindow(run.began_at - FIRST_WINDOW, run.began_at), ())
 
 
 def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame, watcher: Watcher) -> list[Outcome]:
@@ -167,11 +167,9 @@ def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Iterable[
     return report
 
 
-def _unfinished(mirror: Mirror, run: Run, codes: list[str]) -> list[ArchiveFile]:
-    return mirror.ledger.unfinished(codes) if run.request.takes_up_held else []
-
-
 def _advance_watermarks(mirror: Mirror, gathered: Gathered) -> None:
     for listing in gathered.listings:
-        if passes_watermark(mirror.ledger.watermark(listing.device_code), listing.window):
+        if listing.window is not None and passes_watermark(
+            mirror.ledger.watermark(listing.device_code), listing.window
+        ):
             mirror.ledger.advance_watermark(listing.device_code, listing.window.until, mirror.clock())

@@ -10,9 +10,7 @@ from onc_mirror.errors import SettingsError
 from onc_mirror.settings import parse_duration
 
 
-def resolve_window(
-    since: str | None, until: str | None, *, now: datetime
-) -> tuple[datetime | None, datetime | None]:
+def resolve_window(since: str | None, until: str | None, *, now: datetime) -> tuple[datetime | None, datetime | None]:
     """Resolve two ends, each an ISO 8601 time, a date (midnight UTC) or a duration.
 
     A duration as `since` reaches back from `until` (from now when there is none), its sign does not matter; a

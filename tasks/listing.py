@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -35,7 +35,8 @@ def list_devices(mirror: Mirror, run: Run, devices: Sequence[Device]) -> Gathere
     """List all devices side by side; one that cannot be listed becomes an error and stops nobody."""
     gathered = Gathered()
     retried = list_device.with_options(**retries(mirror.settings.retry_delays_s))
-    with ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency) as runner:
+    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency)
+    with runner:
         futures = [runner.submit(retried, {"mirror": mirror, "run": run, "device": device}) for device in devices]
         for device, future in zip(devices, futures, strict=True):
             gathering.gather(gathered, device, future.result)

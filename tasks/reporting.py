@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from onc_mirror.reporting import RunReport
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.states import Completed, Failed
 
 from onc_mirror import mirroring
 from onc_mirror.gathering import Gathered, Run
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
-from onc_mirror.reporting import RunReport
 from tasks.policy import UNCACHED, safely
-
-if TYPE_CHECKING:
-    from prefect import State
 
 
 @task(name="finish-run", **UNCACHED)

@@ -7,14 +7,15 @@ its own retries; only errors whose type says that trying again can help are retr
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from onc_mirror import mirroring, transferring
-from onc_mirror.gathering import Run
+from onc_mirror.errors import MirrorError, UnexpectedError
+from onc_mirror.gathering import Gathered, Run
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import ArchiveFile, Decision, Fetched, Outcome, Verdict
 from tasks.policy import UNCACHED, retries, safely
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @task(name="plan-transfers", **UNCACHED)
 @safely
-def plan_transfers(mirror: Mirror, run: Run, gathered: mirroring.Gathered) -> pd.DataFrame:
+def plan_transfers(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
     """Decide about every listed file."""
     return mirroring.plan_run(mirror, run, gathered)
 
@@ -76,11 +77,21 @@ def mirror_file(mirror: Mirror, run: Run, file: ArchiveFile, steps: TaskSteps) -
 def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame) -> list[Outcome]:
     """Transfer what is planned, a bounded number at a time."""
     steps = TaskSteps(mirror.settings.retry_delays_s)
-    with ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency) as runner:
+    files = mirroring.to_fetch(planned)
+    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency)
+    with runner:
         futures = [
-            runner.submit(mirror_file, {"mirror": mirror, "run": run, "file": file, "steps": steps})
-            for file in mirroring.to_fetch(planned)
+            runner.submit(mirror_file, {"mirror": mirror, "run": run, "file": file, "steps": steps}) for file in files
         ]
-        for future in futures:
-            future.wait()
-    return [future.state.data for future in futures]
+        results = [future.result(raise_on_failure=False) for future in futures]
+    return [_outcome(file, result) for file, result in zip(files, results, strict=True)]
+
+
+def _outcome(file: ArchiveFile, result: Outcome | BaseException) -> Outcome:
+    """Take a task's result; a task that broke down is a failed file and no more than that."""
+    if isinstance(result, Outcome):
+        return result
+    error = (
+        result if isinstance(result, MirrorError) else UnexpectedError(f"Its task ended as {type(result).__name__}.")
+    )
+    return transferring.failed(file, error)

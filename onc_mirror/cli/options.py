@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from onc_mirror.errors import SettingsError
 from onc_mirror.selection import Selection
 from onc_mirror.times import resolve_window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from onc_mirror.archive import OncArchive
-    from onc_mirror.model import Device
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,32 +59,38 @@ class Choice:
         texts = (self.products, self.product_names, self.extensions, self.name)
         return any(texts) or self.min_bytes is not None or self.max_bytes is not None
 
-    def selection(self, archive: OncArchive, devices: tuple[Device, ...], *, extensions: tuple[str, ...]) -> Selection:
+    def selection(
+        self, archive: OncArchive, device_codes: Sequence[str], *, extensions: tuple[str, ...]
+    ) -> Selection:
         """The selection these options make; product names are looked up at the archive.
 
         Args:
             archive: Asked what the devices offer when products are chosen by name.
-            devices: The devices of the run.
+            device_codes: The devices of the run.
             extensions: Extensions wanted when no option names any; empty means all.
+
+        Raises:
+            SettingsError: No product of these devices has such a name.
         """
         wanted = tuple(part.lstrip(".").lower() for part in self.extensions) or extensions
         return Selection(
             extensions=frozenset(wanted) or None,
-            products=self._product_codes(archive, devices),
+            products=self._product_codes(archive, device_codes),
             min_bytes=self.min_bytes,
             max_bytes=self.max_bytes,
             name_pattern=self.name,
         )
 
-    def _product_codes(self, archive: OncArchive, devices: tuple[Device, ...]) -> frozenset[str] | None:
+    def _product_codes(self, archive: OncArchive, device_codes: Sequence[str]) -> frozenset[str] | None:
         if not self.products and not self.product_names:
             return None
-        offered = {product for device in devices for product in archive.products(device.code)} if self.product_names else ()
-        named = {
-            product.code
-            for product in offered
-            if any(part.lower() in product.name.lower() for part in self.product_names)
-        }
+        if not self.product_names:
+            return frozenset(self.products)
+        offered = [product for code in device_codes for product in archive.products(code)]
+        parts = [part.lower() for part in self.product_names]
+        named = {product.code for product in offered if any(part in (product.name or "").lower() for part in parts)}
+        if not named:
+            raise SettingsError(f"--product-name: no data product of these devices is named {' or '.join(parts)!r}.")
         return frozenset(self.products) | named
 
 
@@ -93,14 +99,18 @@ _OPTIONS = (
     click.option("--location", "locations", multiple=True, metavar="CODE", help="Only devices at this location."),
     click.option("--category", "categories", multiple=True, metavar="CODE", help="Only devices of this category."),
     click.option("--product", "products", multiple=True, metavar="CODE", help="Only this data product."),
-    click.option("--product-name", "product_names", multiple=True, metavar="TEXT", help="Only data products whose name holds TEXT."),
+    click.option(
+        "--product-name", "product_names", multiple=True, metavar="TEXT", help="Only products whose name holds TEXT."
+    ),
     click.option("--extension", "-e", "extensions", multiple=True, metavar="EXT", help="Only this extension."),
-    click.option("--min-size", "min_bytes", type=click.IntRange(0), metavar="BYTES", help="Only files of at least so many bytes."),
-    click.option("--max-size", "max_bytes", type=click.IntRange(0), metavar="BYTES", help="Only files of at most so many bytes."),
+    click.option("--min-size", "min_bytes", type=click.IntRange(0), metavar="BYTES", help="Only files this large."),
+    click.option("--max-size", "max_bytes", type=click.IntRange(0), metavar="BYTES", help="Only files this small."),
     click.option("--name", metavar="GLOB", help="Only files whose name matches, such as '*-CAMERA.hdf5'."),
-    click.option("--since", metavar="TIME", help="Archived at or after this ISO 8601 time, or a duration back, such as PT6H."),
-    click.option("--until", metavar="TIME", help="Archived before this time, or a duration after --since."),
-)  # fmt: skip
+    click.option(
+        "--since", metavar="TIME", help="Archived at or after: an ISO 8601 time, or a duration back (PT6H)."
+    ),
+    click.option("--until", metavar="TIME", help="Archived before: a time, or a duration after --since."),
+)
 
 
 def choosing(command: Callable[..., R]) -> Callable[..., R]:

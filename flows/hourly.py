@@ -1,0 +1,52 @@
+"""The hourly mirror: what the archive newly took in, downloaded, proven and published.
+
+Scheduled as `mirror-hour/hourly`. A run works from the watermarks in the ledger, so a missed run costs nothing but
+time, and a second run right after does nothing. It needs the environment of `onc-mirror` (ONC_TOKEN,
+ONC_MIRROR_STORE_URL, AWS_*). When it fails, look at its artifacts first: `mirror-hour-attention` names every
+device and file that something is wrong with, and why.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from prefect import flow
+
+from onc_mirror.mirror import open_mirror
+from onc_mirror.planning import outcomes as settled
+from onc_mirror.settings import load_settings
+from tasks.listing import find_devices, list_devices
+from tasks.policy import safely
+from tasks.reporting import final_state, finish_run, show_run
+from tasks.starting import start_run
+from tasks.transferring import plan_transfers, transfer_files
+
+if TYPE_CHECKING:
+    from prefect import State
+
+
+@flow(name="mirror-hour", log_prints=False, persist_result=False)
+@safely
+def mirror_hour(
+    since: datetime | None = None, until: datetime | None = None, devices: list[str] | None = None
+) -> State[None]:
+    """Mirror what the archive took in since the last run.
+
+    Args:
+        since: Begin of the archive-time window instead of the watermark; UTC unless it has a zone.
+        until: End of the window instead of now.
+        devices: Device codes instead of all deployed devices.
+
+    Returns:
+        Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when
+        a device could not be listed or a file failed.
+    """
+    with open_mirror(load_settings()) as mirror:
+        run = start_run(mirror, since=since, until=until, devices=devices)
+        gathered = list_devices(mirror, run, find_devices(mirror, run))
+        planned = plan_transfers(mirror, run, gathered)
+        outcomes = transfer_files(mirror, run, planned)
+        report = finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
+    show_run(report)
+    return final_state(report)
