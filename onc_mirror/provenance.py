@@ -2,7 +2,7 @@
 
 The bucket describes itself: these entries are enough to tell which archive row an object holds, that it was
 proven, and how far, with no ledger at hand. S3 carries metadata as ASCII headers of 2 kB in all, so values are
-percent-encoded where they are not plain, and keys the archive may add later go into one entry, if they fit.
+percent-encoded where they are not plain, and keys the archive may add later go into one entry.
 """
 
 from __future__ import annotations
@@ -43,29 +43,36 @@ _PLAIN = " !#$&'()*+,/:;=?@[]{}|^`\"<>\\"
 
 
 def object_metadata(file: ArchiveFile, fetched: Fetched, verdict: Verdict, *, now: datetime) -> dict[str, str]:
-    """Metadata of the object that holds `file`: at most about 2 kB, ASCII."""
+    """Metadata of the object that holds `file`: ASCII, within S3's 2 kB.
+
+    A field that does not fit any more is left out; what tells one content from the next comes first.
+    """
     metadata = {
         "sha256": fetched.sha256,
         "md5": fetched.md5,
         "grade": str(verdict.grade) if verdict.grade else "",
         "mirrored-at": now.isoformat(timespec="milliseconds"),
     }
-    for field, name in ARCHIVE_FIELDS.items():
-        value = file.row.get(field)
-        if value is not None:
-            metadata[name] = quote(str(value), safe=_PLAIN)
+    known = {ARCHIVE_FIELDS[field]: file.row.get(field) for field in (*_IDENTITY, *ARCHIVE_FIELDS)}
     extra = {key: value for key, value in file.row.items() if key not in ARCHIVE_FIELDS}
+    wanted = {name: str(value) for name, value in known.items() if value is not None}
     if extra:
-        text = quote(json.dumps(extra, separators=(",", ":"), sort_keys=True, default=str), safe=_PLAIN)
-        if len(text) + sum(len(key) + len(value) for key, value in metadata.items()) <= _LARGEST_BYTES:
-            metadata[EXTRA] = text
+        wanted[EXTRA] = json.dumps(extra, separators=(",", ":"), sort_keys=True, default=str)
+    left = _LARGEST_BYTES - _size(metadata)
+    for name, text in wanted.items():
+        header = {name: _quoted(text)}
+        if (size := _size(header)) <= left:
+            metadata |= header
+            left -= size
     return metadata
 
 
 def archive_fields(metadata: Mapping[str, str]) -> dict[str, Any]:
     """The archive's row as `object_metadata` kept it; sizes are integers, absent fields are left out."""
     row: dict[str, Any] = {
-        field: unquote(metadata[name]) for field, name in ARCHIVE_FIELDS.items() if name in metadata
+        field: unquote(metadata[name], errors="surrogatepass")
+        for field, name in ARCHIVE_FIELDS.items()
+        if name in metadata
     }
     for field in ("fileSize", "uncompressedFileSize"):
         if row.get(field, "").isdigit():
@@ -89,3 +96,13 @@ def holds(stored: StoredObject | None, file: ArchiveFile, grade: Grade) -> bool:
 def reachable_grade(file: ArchiveFile, grade: Grade) -> Grade:
     """The asked-for grade where the format has one; `size` for formats that can be proven no further."""
     return grade if file.extension in {"hdf5", "h5"} else Grade.SIZE
+
+
+def _quoted(text: str) -> str:
+    # A header loses blanks at its ends.
+    quoted = quote(text, safe=_PLAIN, errors="surrogatepass")
+    return quoted if quoted == quoted.strip() else quote(text, safe="", errors="surrogatepass")
+
+
+def _size(headers: Mapping[str, str]) -> int:
+    return sum(len(name) + len(value) for name, value in headers.items())

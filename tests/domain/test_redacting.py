@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import io
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onc_mirror.redacting import RedactingFilter, redact
+
+TOKEN = "canary-0f1e2d3c-secret"
+URL = f"https://data.example.org/api/archivefile/download?token={TOKEN}&filename=a.hdf5"
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> tuple[logging.Logger, io.StringIO]:
+    monkeypatch.setenv("ONC_TOKEN", TOKEN)
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.addFilter(RedactingFilter())
+    logger = logging.getLogger("canary")
+    logger.propagate = False
+    logger.handlers = [handler]
+    return logger, written
+
+
+def test_the_token_of_a_url_is_masked_and_the_rest_stays() -> None:
+    assert redact(URL) == "https://data.example.org/api/archivefile/download?token=***&filename=a.hdf5"
+
+
+@given(
+    st.text(alphabet="abcdef0123456789-", min_size=1, max_size=40),
+    st.sampled_from(["&", " ", '"', "'", "\n", ")", ""]),
+)
+def test_whatever_follows_it_a_token_parameter_is_masked(token: str, after: str) -> None:
+    assert redact(f"GET /x?a=1&token={token}{after}b") in {
+        f"GET /x?a=1&token=***{after}b",
+        "GET /x?a=1&token=***",
+    }
+
+
+def lose_the_connection() -> None:
+    raise RuntimeError("while downloading") from ConnectionError(f"Max retries exceeded with url: {URL}")
+
+
+def test_message_arguments_and_tracebacks_are_cleaned(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, written = log
+
+    logger.warning("asked %s", URL)
+    logger.warning("the bare value: %s", TOKEN)
+    try:
+        lose_the_connection()
+    except RuntimeError:
+        logger.exception("failed")
+
+    text = written.getvalue()
+    assert "Max retries exceeded" in text
+    assert "RuntimeError: while downloading" in text
+    assert TOKEN not in text
+
+
+def test_a_record_cleaned_once_stays_clean_for_every_handler(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, _ = log
+    second = io.StringIO()
+    logger.addHandler(logging.StreamHandler(second))
+
+    logger.error("asked %s", URL, stack_info=True)
+
+    assert "asked" in second.getvalue()
+    assert TOKEN not in second.getvalue()
