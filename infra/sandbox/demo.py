@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 QUIET_LINE_S = 5.0
 
+# The server writes task runs from events, some time after they happened; what is not written when it stops is lost.
+RECORDED_S = 10.0
+
 # Task runs that stand for one file each are named `mirror <device> <filename>`.
 FILE_TASKS = "mirror "
 
@@ -49,8 +52,8 @@ def _follow(sandbox: Sandbox, run: FlowRun, console: Console) -> FlowRun:
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task(run.state_name, total=None, files="")
         tell = _line_teller(console)
-        while not run.is_final:
-            time.sleep(POLL_S)
+        recorded_by = float("inf")
+        while True:
             sandbox.parts.check_alive()
             run = sandbox.orchestrator.flow_run(run.id)
             known = sandbox.orchestrator.count_task_runs(run.id, name_like=FILE_TASKS)
@@ -58,7 +61,11 @@ def _follow(sandbox: Sandbox, run: FlowRun, console: Console) -> FlowRun:
             files = f"{ended} of {known} files" if known else ""
             progress.update(bar, description=run.state_name, total=known or None, completed=ended, files=files)
             tell(f"{run.state_name} {files}".strip())
-    return run
+            if run.is_final:
+                recorded_by = min(recorded_by, time.monotonic() + RECORDED_S)
+                if ended == known or time.monotonic() > recorded_by:
+                    return run
+            time.sleep(POLL_S)
 
 
 def _line_teller(console: Console) -> Callable[[str], None]:

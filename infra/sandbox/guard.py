@@ -59,12 +59,19 @@ def main(arguments: list[str]) -> int:
     command = subprocess.Popen(arguments[1:], start_new_session=True, preexec_fn=_before_exec)  # noqa: PLW1509
     while command.poll() is None and not guard.must_end:
         time.sleep(POLL_S)
+    code = _end(command)
+    _kill_descendants()
+    return code if code >= 0 else 128 - code
+
+
+def _end(command: subprocess.Popen[bytes]) -> int:
     if command.poll() is None:
         command.terminate()
-        _wait(command)
-    _kill_descendants()
-    code = command.wait()
-    return code if code >= 0 else 128 - code
+    try:
+        return command.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        command.kill()
+        return command.wait()
 
 
 def _before_exec() -> None:
@@ -76,13 +83,6 @@ def _before_exec() -> None:
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-def _wait(command: subprocess.Popen[bytes]) -> None:
-    try:
-        command.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        return
 
 
 def _kill_descendants() -> None:
