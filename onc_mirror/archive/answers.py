@@ -23,6 +23,7 @@ from onc_mirror.errors import (
     TokenRejectedError,
     UnknownDeviceError,
 )
+from onc_mirror.redacting import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,8 +110,8 @@ def parse_http_date(value: str) -> datetime | None:
 
 
 def one_line(value: Any) -> str:
-    """Return text of the other side fit for one line of a log: no control characters, not too long."""
-    text = value if isinstance(value, str) else ""
+    """Return text of the other side fit for one line of a log: no secrets, no control characters, not too long."""
+    text = redact(value) if isinstance(value, str) else ""
     return "".join(sign if sign.isprintable() else " " for sign in text)[:_LONGEST_TEXT].strip()
 
 

@@ -29,7 +29,6 @@ from onc_mirror.errors import (
     StalledError,
     TruncatedBodyError,
 )
-from onc_mirror.redacting import redact
 
 if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
@@ -84,7 +83,7 @@ def failure_of(error: HTTPError, subject: str | None) -> MirrorError:
             subject=subject,
         )
     if isinstance(error, SSLError):
-        reason = one_line(redact(str(getattr(error.args[0], "reason", "") if error.args else "")))
+        reason = one_line(str(getattr(error.args[0], "reason", "") if error.args else ""))
         return ConnectTimeoutError(
             f"No trusted connection to the archive: {reason or 'TLS failed'}."
             " Set SSL_CERT_FILE when your network has a certificate authority of its own.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from onc_mirror.archive.answers import INVALID_VALUE
 from onc_mirror.archive.discovery import parse_deployment, parse_device, parse_product
-from onc_mirror.archive.paging import Query, list_rows
+from onc_mirror.archive.paging import ROW_LIMIT, Query, list_rows
 from onc_mirror.archive.rows import parse_file
 from onc_mirror.errors import (
     GarbledAnswerError,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A missing, invalid or larger limit becomes this one at the archive.
-ROW_LIMIT = 100_000
 LONGEST_QUICK_WAIT_S = 60.0
 
 _MILLISECOND = timedelta(milliseconds=1)

@@ -10,8 +10,9 @@ What can go wrong, and what is done about it:
 * *Rows lost at a seam*: a row that vanishes while we page shifts all later rows up by one, so that the first of
   the next page is skipped; a server that moves `dateFrom` past the last row skips rows that begin at the same
   instant, as the daily files of a device do. All such rows lie, in the listing's order, between the last row
-  before the seam and the first one after it. So that span is asked for once more: the row before the seam must
-  come again (else the answer proves nothing: `ListingIncompleteError`), and rows not seen so far are added.
+  before the seam and the first one after it. So that span is listed once more, by the same rules: the row before
+  the seam must come again (else the answer proves nothing: `ListingIncompleteError`), and rows not seen so far
+  are added. A span that does not get narrower although it has seams itself is a `ListingIncompleteError` too.
 * *A full last page without a next one*, as a server with a silent cap gives: the span after its last row is
   asked for in the same way.
 * *No order in time*, so that a seam spans nothing: the whole listing is read a second time and must bring no new
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# The archive's limit: a missing, invalid or larger `rowLimit` becomes this one.
+ROW_LIMIT = 100_000
+
 _MILLISECOND = timedelta(milliseconds=1)
 _FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_INSTANT = datetime(2200, 1, 1, tzinfo=UTC)
@@ -50,7 +54,7 @@ class Query:
 
     Attributes:
         device_code: Device code.
-        row_limit: Rows per page, at most 100,000.
+        row_limit: Rows per page, at most `ROW_LIMIT`.
         archived: Keep rows archived in this window; None keeps all.
         data: Keep rows whose data lie in this window; None keeps all.
         extension: Keep rows with this extension, without a dot; None keeps all.
@@ -139,7 +143,8 @@ class _Order:
         since = max(low, begin - _MILLISECOND) if begin else low
         until = min(high, end + _MILLISECOND) if end else high
         window = TimeWindow(since, max(until, since + _MILLISECOND))
-        return replace(query, data=window) if self.of_data else replace(query, archived=window)
+        wide = replace(query, row_limit=ROW_LIMIT)
+        return replace(wide, data=window) if self.of_data else replace(wide, archived=window)
 
 
 _ORDERS = (_Order("dateFrom", of_data=True), _Order("archivedDate", of_data=False))
@@ -206,12 +211,12 @@ def _close_seams(
     found = rows.look_again()
     for before, after in seams:
         span = order.span(query, before[-1], after[0] if after else None)
-        page = _parse_page(fetch(span.parameters()), query.device_code)
-        if page.following is not None:
+        if span == query:
             raise _incomplete(query, "more rows lie between two pages than one page holds")
-        if before[-1] not in page.rows:
+        again = list_rows(fetch, span).distinct
+        if before[-1] not in again:
             raise _incomplete(query, "the last row of a page was not listed again")
-        found.add(page.rows)
+        found.add(again)
     if found.distinct:
         logger.warning("device=%s rows_lost_between_pages=%d: found again", query.device_code, len(found.distinct))
         rows.distinct += found.distinct

@@ -120,7 +120,7 @@ class Transport:
         Raises:
             MirrorError: There is no connection, or the answer has no date.
         """
-        response = self._send(self._base_url, {}, None)
+        response = self._send(self._base_url, None, None)
         _let_go(response)
         date = parse_http_date(response.headers.get("Date", ""))
         if date is None:
@@ -131,18 +131,14 @@ class Transport:
         self, address: str, parameters: Mapping[str, str], subject: str | None, encodings: str
     ) -> BaseHTTPResponse:
         for _ in range(_REDIRECTS):
-            response = self._send(
-                address, {**parameters, "token": self._token.get_secret_value()}, subject, encodings
-            )
-            location = response.get_redirect_location()
-            if not location:
+            response = self._send(address, parameters, subject, encodings)
+            target = _redirection(response, address)
+            if target is None:
                 return response
             _let_go(response)
-            target = urlsplit(urljoin(address, location))
-            address, previous = target._replace(query="", fragment="").geturl(), address
-            if not _same_host(previous, address):
+            if not _same_host(address, target[0]):
                 break
-            parameters = dict(parse_qsl(target.query, keep_blank_values=True)) or parameters
+            address, parameters = target[0], target[1] or parameters
         raise GarbledAnswerError(
             "The archive redirects to another host, or in circles; the token must not follow."
             " Check ONC_MIRROR_ARCHIVE_URL, or wait when the archive is in maintenance.",
@@ -150,12 +146,17 @@ class Transport:
         )
 
     def _send(
-        self, address: str, parameters: Mapping[str, str], subject: str | None, encodings: str = "identity"
+        self, address: str, parameters: Mapping[str, str] | None, subject: str | None, encodings: str = "identity"
     ) -> BaseHTTPResponse:
+        """Send one request, with the token unless `parameters` is None."""
         try:
             return self._pool.urlopen(
                 "GET",
-                f"{address}?{urlencode(parameters)}" if parameters else address,
+                # Put together here and not kept, so that no frame of ours holds the token when a traceback
+                # is printed with its variables.
+                f"{address}?{urlencode([*parameters.items(), ('token', self._token.get_secret_value())])}"
+                if parameters is not None
+                else address,
                 redirect=False,
                 retries=False,
                 preload_content=False,
@@ -195,6 +196,19 @@ def _let_go(response: BaseHTTPResponse) -> None:
     """Give the connection back: kept when the body was read to its end, closed when not."""
     response.close()
     response.release_conn()
+
+
+def _redirection(response: BaseHTTPResponse, address: str) -> tuple[str, dict[str, str]] | None:
+    """Return the address and the parameters, without the token, that `response` redirects to."""
+    location = response.get_redirect_location()
+    if not location:
+        return None
+    target = urlsplit(urljoin(address, location))
+    named = parse_qsl(target.query, keep_blank_values=True)
+    return (
+        target._replace(query="", fragment="").geturl(),
+        {name: value for name, value in named if name != "token"},
+    )
 
 
 def _same_host(one: str, other: str) -> bool:
