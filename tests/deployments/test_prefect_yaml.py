@@ -1,0 +1,73 @@
+"""What is scheduled: every entrypoint is a flow that loads, and the schedule is the documented one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "deployments" / "prefect.yaml"
+DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
+
+# As a worker does, in a process that has imported nothing of ours, and without Prefect's stand-in for broken flows.
+LOAD = """
+import json, sys
+from prefect.flows import load_flow_from_entrypoint
+flow = load_flow_from_entrypoint(sys.argv[1], use_placeholder_flow=False)
+print(json.dumps({"name": flow.name, "parameters": sorted(flow.parameters.properties)}))
+"""
+
+
+def load(entrypoint: str, home: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, entrypoint],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return loaded
+
+
+def test_deployments_are_the_documented_ones(tmp_path: Path) -> None:
+    loaded = {f"{load(one['entrypoint'], tmp_path)['name']}/{one['name']}": one for one in DEPLOYMENTS}
+
+    assert list(loaded) == ["mirror-hour/hourly"]
+    hourly = loaded["mirror-hour/hourly"]
+    assert [(one["cron"], one["timezone"]) for one in hourly["schedules"]] == [("10 * * * *", "UTC")]
+    assert hourly["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    assert hourly["work_pool"]["name"] == "onc-mirror"
+
+
+def test_hourly_flow_takes_window_and_devices(tmp_path: Path) -> None:
+    parameters = load("flows/hourly.py:mirror_hour", tmp_path)["parameters"]
+
+    assert {"since", "until", "devices"} <= set(parameters)
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    text = FILE.read_text(encoding="utf-8")
+
+    assert DEPLOYMENTS
+    assert not [mark for mark in ("{{", "TODO", "<", "null") if mark in text]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "flows").glob("*.py")), ids=lambda path: path.stem)
+def test_flow_file_shadows_no_module(path: Path) -> None:
+    """Prefect leaves `flows/` first on `sys.path` after loading a flow: a `flows/statistics.py` took that name."""
+    installed = importlib.util.find_spec(path.stem) if path.stem != "__init__" else None
+
+    assert path.stem not in sys.stdlib_module_names
+    assert installed is None
