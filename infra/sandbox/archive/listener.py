@@ -1,0 +1,104 @@
+"""The listening socket, with an ear that can be closed: new connections then time out, as if the host were gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BACKLOG: Final = 1024
+_FILLERS: Final = 3
+
+
+class PortTakenError(Exception):
+    """Something else listens on the port."""
+
+
+class Listener:
+    """Accepts connections for a protocol factory on 127.0.0.1."""
+
+    def __init__(self, port: int, factory: Callable[[], asyncio.BaseProtocol]) -> None:
+        """Bind.
+
+        Args:
+            port: 0 for any free one.
+            factory: Makes the protocol of each connection.
+
+        Raises:
+            PortTakenError: The port is busy.
+        """
+        self._factory = factory
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.setblocking(False)  # noqa: FBT003  the standard library's signature
+        try:
+            self._socket.bind(("127.0.0.1", port))
+        except OSError as error:
+            self._socket.close()
+            raise PortTakenError(f"port {port} on 127.0.0.1 cannot be used: {error.strerror}") from None
+        self._socket.listen(_BACKLOG)
+        self._accepting: asyncio.Task[None] | None = None
+        self._hearing: asyncio.TimerHandle | None = None
+        self._fillers: list[socket.socket] = []
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        return int(self._socket.getsockname()[1])
+
+    def start(self) -> None:
+        """Accept connections from now on."""
+        if self._accepting is None:
+            self._accepting = asyncio.get_running_loop().create_task(self._accept())
+
+    def go_deaf(self, seconds: float) -> None:
+        """Let every new connection attempt go unanswered for `seconds`; open connections are not touched.
+
+        The kernel answers for a listening socket until its queue is full, so the queue is shrunk and filled.
+        """
+        loop = asyncio.get_running_loop()
+        if self._hearing is not None:
+            self._hearing.cancel()
+        elif self._accepting is not None:
+            self._accepting.cancel()
+            self._accepting = None
+            self._socket.listen(0)
+            self._fillers = [self._fill() for _ in range(_FILLERS)]
+        self._hearing = loop.call_later(seconds, self._hear)
+
+    def close(self) -> None:
+        """Stop listening."""
+        for waiting in (self._accepting, self._hearing):
+            if waiting is not None:
+                waiting.cancel()
+        self._drop_fillers()
+        self._socket.close()
+
+    def _hear(self) -> None:
+        self._hearing = None
+        self._drop_fillers()
+        self._socket.listen(_BACKLOG)
+        self.start()
+
+    def _fill(self) -> socket.socket:
+        filler = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        filler.setblocking(False)  # noqa: FBT003  as above
+        with contextlib.suppress(BlockingIOError):
+            filler.connect(("127.0.0.1", self.port))
+        return filler
+
+    def _drop_fillers(self) -> None:
+        for filler in self._fillers:
+            filler.close()
+        self._fillers = []
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(self._socket)
+            with contextlib.suppress(OSError):
+                await loop.connect_accepted_socket(self._factory, connection)
