@@ -16,9 +16,9 @@ from urllib.parse import urlencode
 
 from infra.sandbox.archive.config import ArchiveConfig
 from infra.sandbox.archive.faults import Fault, FaultBook, Kind
+from infra.sandbox.archive.sea import Wanted
 from infra.sandbox.archive.server import serving
 from infra.sandbox.archive.service import Service
-from infra.sandbox.archive.shelf import Edition, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.sandbox.archive.journal import Served
+    from infra.sandbox.archive.shelf import Edition
 
 _START_S = 10.0
 
@@ -86,7 +87,7 @@ class RunningArchive:
         return self.service.shelf.row(self._edition(filename))
 
     def rows(self, device_code: str, **wanted: Any) -> list[dict[str, Any]]:
-        """All rows of a device now; `wanted` as for `shelf.Wanted` (`extension`, `product`, spans in ms)."""
+        """All rows of a device now; `wanted` as for `sea.Wanted` (`extension`, `product`, spans in ms)."""
         shelf = self.service.shelf
         return [shelf.row(edition) for edition in shelf.listed(device_code, Wanted(**wanted))]
 

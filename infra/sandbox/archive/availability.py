@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.sandbox.archive.catalogue import PRODUCTS
 from infra.sandbox.archive.discovery import DEPLOYMENTS, matching_devices
 from infra.sandbox.archive.query import bad_value
-from infra.sandbox.archive.sea import FOREVER, Span
-from infra.sandbox.archive.shelf import Edition, Shelf, Wanted
+from infra.sandbox.archive.sea import FOREVER, Span, Wanted
 from infra.sandbox.archive.times import DAY, iso, to_ms
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from infra.sandbox.archive.config import ArchiveConfig
     from infra.sandbox.archive.query import Query
+    from infra.sandbox.archive.shelf import Edition, Shelf
 
 PARAMETERS: Final = (
     *DEPLOYMENTS, "dataProductCode", "extension", "minimumCoverage", "maximumCoverage", "getLatest", "groupBy",

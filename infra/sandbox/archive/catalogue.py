@@ -163,7 +163,8 @@ DEVICES: Final = (
         "2020-06-02", (CAMERA, *SPECTRA, MODULE, LOG),
     ),
     SeaDevice(
-        "TUMMUONTRACKER001", 47320, "TUM Muon Tracker 001 (288 mab)", "MUONTRACKER", "STR6", 2368.8, "2020-06-02", _MUON
+        "TUMMUONTRACKER001", 47320, "TUM Muon Tracker 001 (288 mab)", "MUONTRACKER", "STR6", 2368.8,
+        "2020-06-02", _MUON,
     ),
     SeaDevice(
         "TUMSTANDARDMODULE004", 48120, "TUM Standard Module 004 (312 mab)", "STANDARDMODULE", "STR7", 2344.0,

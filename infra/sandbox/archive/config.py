@@ -1,4 +1,4 @@
-"""Every setting of the stand-in. What is unknown about the real archive is a setting here, so that both answers can be tried."""
+"""Every setting of the stand-in. What is unknown about the real archive is a setting: both answers can be tried."""
 
 from __future__ import annotations
 

@@ -16,10 +16,9 @@ from infra.sandbox.archive import plain
 from infra.sandbox.archive.hdf5 import Recipe, write_template
 from infra.sandbox.archive.layouts import LAYOUTS, layout, version_at
 from infra.sandbox.archive.template import Template
-from infra.sandbox.archive.times import SECOND
+from infra.sandbox.archive.times import DAY, HOUR, SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from infra.sandbox.archive.body import Body
@@ -41,9 +40,11 @@ _JUNCTION_BOX_LOG: Final = 71_139_500
 _TINY_PLAIN: Final = 12_000
 _TINY_RAW: Final = 24_576
 _BINARY: Final = {"hld", "raw"}
-_STAMPS: Final = {name: "<f8" for name in ("file_start", "file_end", "run_start", "run_end")}
+_STAMPS: Final = dict.fromkeys(("file_start", "file_end", "run_start", "run_end"), "<f8")
 _IDS: Final = ("file_id", "previous_file_id", "following_file_id")
 _NAN: Final = struct.pack("<d", float("nan"))
+_ROLLOVER: Final = {DAY: "{'days': 1}", HOUR: "{'hours': 1}", DAY // 144: "{'minutes': 10}"}
+_MEASUREMENT: Final = {"PMTSD": "counts", "LIDARSD": "basic"}
 _RUN_FILES: Final = 24
 
 
@@ -132,13 +133,13 @@ class Contents:
         scale = 1 + 0.3 * variant
         recipe = Recipe(
             groups=layout(stream.product, version, target, device),
-            texts=_texts(file),
+            fixed=_fixed(file),
             stamps=_STAMPS | dict.fromkeys(_IDS, "<f8" if stream.extra else "<u8") | {"file_id": "<u8"},
             target=None if target is None else round(target * (1 + 0.02 * variant)),
             scale=scale,
             seed=_number(self._config.seed, device, stream.product, version, variant),
         )
-        identity = f"{_FORMAT}/{recipe.texts}/{recipe.target}/{scale}/{version}/{recipe.seed}"
+        identity = f"{_FORMAT}/{recipe.fixed}/{recipe.target}/{scale}/{version}/{recipe.seed}"
         digest = hashlib.blake2b(identity.encode(), digest_size=6).hexdigest()
         path = self._folder / f"{device}-{stream.product}-v{version}-{digest}.hdf5"
         template = Template.load(path)
@@ -185,16 +186,21 @@ class Contents:
         return _number(self._config.seed, file.line.device.code, file.line.stream.product)
 
 
-def _texts(file: SeaFile) -> Mapping[str, str]:
+def _fixed(file: SeaFile) -> dict[str, str | float]:
     device, product = file.line.device.code, file.line.stream.product
+    if file.line.stream.extra and product == "LIDARSD":
+        return {
+            "dev_code": device,
+            "measurement_type": "laser_adjustment",
+            "measurement_duration": 60.0,
+            "measurement_steps": 4,
+        }
     if file.line.stream.extra:
-        kind = "laser_adjustment" if product == "LIDARSD" else "rate_scan"
-        return {"dev_code": device, "measurement_type": kind}
-    hours = file.line.period_hours
-    length = "{'days': 1}" if hours == 24 else "{'hours': 1}" if hours == 1 else "{'minutes': 10}"  # noqa: PLR2004
-    kinds = {"PMTSD": "counts", "LIDARSD": "basic"}
-    kind = {"measurement_type": kinds[product]} if product in kinds else {}
-    return {"dev_code": device, "rollover_interval": length, **kind}
+        return {"dev_code": device, "measurement_type": "rate_scan"}
+    fixed: dict[str, str | float] = {"dev_code": device, "rollover_interval": _ROLLOVER[file.line.period]}
+    if product in _MEASUREMENT:
+        fixed["measurement_type"] = _MEASUREMENT[product]
+    return fixed
 
 
 def _number(*parts: object) -> int:

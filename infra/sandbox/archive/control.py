@@ -1,10 +1,10 @@
-"""The stand-in's own paths under `/_sandbox/`: faults, the log of requests, the clock, true hashes. No token needed."""
+"""The stand-in's own paths under `/_sandbox/`: faults, log of requests, clock, true hashes. They need no token."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import datetime  # noqa: TC003  pydantic reads the annotations
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web

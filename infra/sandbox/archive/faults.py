@@ -142,7 +142,7 @@ class FaultBook:
         self._numbers = itertools.count(1)
 
     def add(self, fault: Fault) -> int:
-        """Put a fault into the book; the number that comes back takes it out again. One that needs `at` has it now."""
+        """Put a fault into the book; the number that comes back takes it out again. `at` is now by default."""
         if fault.at is None and fault.kind in {Kind.RE_ARCHIVED, Kind.VANISHED}:
             fault = fault.model_copy(update={"at": self._now()})
         with self._lock:

@@ -38,7 +38,7 @@ class Recipe:
 
     Attributes:
         groups: The layout.
-        texts: Root attributes that are the same in every file.
+        fixed: Root attributes that are the same in every file.
         stamps: Names of the root attributes that differ, with the numpy type of their 8 bytes.
         target: About this many bytes; None for the smallest that makes sense.
         scale: Rows as a multiple of the layout's when there is no target.
@@ -46,7 +46,7 @@ class Recipe:
     """
 
     groups: Sequence[Group]
-    texts: Mapping[str, str]
+    fixed: Mapping[str, str | float]
     stamps: Mapping[str, str]
     target: int | None
     scale: float
@@ -78,8 +78,8 @@ def _write(part: Path, recipe: Recipe, scale: float) -> tuple[list[Clock], list[
     with _create(part) as file:
         for index, (name, dtype) in enumerate(recipe.stamps.items()):
             file.attrs[name] = np.frombuffer(_sentinel(index), dtype)[0]
-        for name, text in recipe.texts.items():
-            file.attrs[name] = text
+        for name, value in recipe.fixed.items():
+            file.attrs[name] = value
         for group in recipe.groups:
             _write_group(file, group, max(2, round(group.rows * scale)), rng)
         file.flush()

@@ -6,9 +6,8 @@ known, the rest is chosen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -26,6 +25,9 @@ from infra.sandbox.archive.columns import (
     times,
 )
 from infra.sandbox.archive.times import to_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 CHANNELS: Final = (1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15)
 READ_HZ: Final = 10_000

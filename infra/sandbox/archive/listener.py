@@ -34,7 +34,7 @@ class Listener:
         self._factory = factory
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.setblocking(False)  # noqa: FBT003  the standard library's signature
+        self._socket.setblocking(False)
         try:
             self._socket.bind(("127.0.0.1", port))
         except OSError as error:
@@ -86,7 +86,7 @@ class Listener:
 
     def _fill(self) -> socket.socket:
         filler = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        filler.setblocking(False)  # noqa: FBT003  as above
+        filler.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             filler.connect(("127.0.0.1", self.port))
         return filler

@@ -11,8 +11,7 @@ from infra.sandbox.archive.discovery import citation, deployed, matching_devices
 from infra.sandbox.archive.faults import Fault, Kind
 from infra.sandbox.archive.hostile import HOSTILE_ROWS
 from infra.sandbox.archive.query import bad_value
-from infra.sandbox.archive.sea import FOREVER
-from infra.sandbox.archive.shelf import Edition, Shelf, Wanted
+from infra.sandbox.archive.sea import FOREVER, Wanted
 from infra.sandbox.archive.times import iso, to_ms
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from infra.sandbox.archive.catalogue import SeaDevice
     from infra.sandbox.archive.config import ArchiveConfig
     from infra.sandbox.archive.query import Query
+    from infra.sandbox.archive.shelf import Edition, Shelf
 
 _COMMON: Final = (
     "dateFrom", "dateTo", "dateArchivedFrom", "dateArchivedTo", "fileExtension", "dataProductCode", "returnOptions",

@@ -16,7 +16,7 @@ from infra.sandbox.archive.catalogue import DEPLOYED_AT, DEVICES, SeaDevice, Str
 from infra.sandbox.archive.times import DAY, HOUR, SECOND, stamp, to_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from infra.sandbox.archive.config import ArchiveConfig
 
@@ -34,6 +34,33 @@ class Span:
 
 
 ALWAYS: Final = Span()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which files are asked for.
+
+    Attributes:
+        data: They overlap this; the real archive was seen to select by overlap, not by begin.
+        archived: They were archived within this.
+        extension: File extension; None for all.
+        product: Data product code; None for all.
+    """
+
+    data: Span = ALWAYS
+    archived: Span = ALWAYS
+    extension: str | None = None
+    product: str | None = None
+
+    def takes(self, file: SeaFile) -> bool:
+        """Whether a file is wanted, whenever it was archived."""
+        stream = file.line.stream
+        return (
+            file.end > self.data.since
+            and file.begin < self.data.until
+            and self.extension in {None, stream.extension}
+            and self.product in {None, stream.product}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +96,18 @@ class SeaFile:
 
 
 class Line:
-    """One line of files of one device under one configuration."""
+    """One line of files of one device under one configuration.
+
+    Attributes:
+        device: Whose files these are.
+        stream: What kind of files.
+        period: Length of a slot, ms.
+    """
 
     def __init__(self, device: SeaDevice, stream: Stream, config: ArchiveConfig) -> None:
         self.device = device
         self.stream = stream
-        self._period = HOUR if config.cadence == "hourly" else stream.period
+        self.period = HOUR if config.cadence == "hourly" else stream.period
         self._odd = stream.odd and config.cadence == "real"
         self._delay = to_span(config.archive_delay.total_seconds())
         self._jitter = max(1, to_span(config.archive_jitter.total_seconds()))
@@ -84,11 +117,6 @@ class Line:
         self._end = min((to_ms(end) for end in ends if end is not None), default=FOREVER)
         identity = f"{config.seed}/{device.code}/{stream.product}/{stream.tail}/{stream.extra}"
         self._salt = int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big")
-
-    @property
-    def period_hours(self) -> float:
-        """Nominal length of a file in hours."""
-        return self._period / HOUR
 
     def draw(self, slot: int) -> int:
         """64 random bits of a slot (the finaliser of splitmix64)."""
@@ -100,23 +128,23 @@ class Line:
     def file(self, slot: int) -> SeaFile | None:
         """The file of a slot, if there is one."""
         draw = self.draw(slot)
-        begin, end = slot * self._period, (slot + 1) * self._period
+        begin, end = slot * self.period, (slot + 1) * self.period
         if self.stream.extra:
             if draw % 3:
                 return None
-            begin += (draw >> 8) % (self._period - HOUR)
+            begin += (draw >> 8) % (self.period - HOUR)
             end = begin + (5 + draw % 15) * 60 * SECOND
         elif self._odd:
-            begin += (draw >> 8) % (self._period // 4)
+            begin += (draw >> 8) % (self.period // 4)
         if begin < self._begin or begin >= self._end:
             return None
         return SeaFile(self, slot, begin, end, end + self._delay + (draw >> 32) % self._jitter, draw)
 
     def files(self, data: Span, archived: Span) -> Iterator[SeaFile]:
         """Files whose data overlap `data` and that were archived within `archived`, in the order of their begin."""
-        first = max(data.since, self._begin, archived.since - self._delay - self._jitter - self._period)
+        first = max(data.since, self._begin, archived.since - self._delay - self._jitter - self.period)
         last = min(data.until, self._end, archived.until - self._delay + 1)
-        for slot in range(first // self._period, last // self._period + 1):
+        for slot in range(first // self.period, last // self.period + 1):
             file = self.file(slot)
             if (
                 file is not None
@@ -128,13 +156,18 @@ class Line:
 
     def named(self, begin: int) -> SeaFile | None:
         """The file that begins at this very millisecond."""
-        file = self.file(begin // self._period)
+        file = self.file(begin // self.period)
         return file if file is not None and file.begin == begin else None
 
 
 def to_span(seconds: float) -> int:
     """Seconds as whole milliseconds."""
     return round(seconds * SECOND)
+
+
+def in_order(files: Iterable[SeaFile]) -> list[SeaFile]:
+    """By begin and then by what follows the time in the name."""
+    return sorted(files, key=lambda file: (file.begin, file.line.stream.tail, file.line.stream.extension))
 
 
 class Sea:
@@ -160,29 +193,16 @@ class Sea:
         """The lines of files of a device."""
         return self._lines[device_code]
 
-    def files(
-        self,
-        device_code: str,
-        *,
-        now: int,
-        data: Span = ALWAYS,
-        archived: Span = ALWAYS,
-        extension: str | None = None,
-        product: str | None = None,
-    ) -> list[SeaFile]:
-        """Files of a device that the archive has at `now`, by begin and then name.
-
-        `data` selects by overlap, not by begin: this is how the real archive was seen to behave.
-        """
-        known = Span(archived.since, min(archived.until, now + 1))
+    def files(self, device_code: str, wanted: Wanted, now: int) -> list[SeaFile]:
+        """Files of a device that the archive has at `now`, by begin and then name."""
+        archived = Span(wanted.archived.since, min(wanted.archived.until, now + 1))
         found = [
             file
             for line in self._lines[device_code]
-            if extension in {None, line.stream.extension} and product in {None, line.stream.product}
-            for file in line.files(data, known)
+            if wanted.extension in {None, line.stream.extension} and wanted.product in {None, line.stream.product}
+            for file in line.files(wanted.data, archived)
         ]
-        found.sort(key=lambda file: (file.begin, file.line.stream.tail, file.line.stream.extension))
-        return found
+        return in_order(found)
 
     def named(self, filename: str) -> SeaFile | None:
         """The file of this name, archived by now or not."""

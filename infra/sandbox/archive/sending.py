@@ -131,13 +131,13 @@ class _Sender:
     async def flushed(self) -> None:
         """Wait until all that was sent has left the process."""
         transport = self.request.transport
-        while transport is not None and not transport.is_closing() and _pending(transport):
+        while transport is not None and not transport.is_closing() and _pending(transport):  # noqa: ASYNC110  no event tells
             await asyncio.sleep(_POLL_S / 10)
         await asyncio.sleep(_POLL_S / 10)
 
     async def abandoned(self) -> None:
         """Wait until the client has gone."""
-        while self.request.transport is not None and not self.request.transport.is_closing():
+        while self.request.transport is not None and not self.request.transport.is_closing():  # noqa: ASYNC110  as above
             await asyncio.sleep(_POLL_S)
 
     async def _send_file(self, piece: OnDisk) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from infra.sandbox.archive.contents import Contents, Sizes
 from infra.sandbox.archive.faults import FaultBook, Kind
-from infra.sandbox.archive.sea import ALWAYS, FOREVER, Sea, SeaFile, Span
+from infra.sandbox.archive.sea import ALWAYS, FOREVER, Sea, SeaFile, Wanted, in_order
 from infra.sandbox.archive.times import SECOND, iso, to_datetime, to_ms
 
 if TYPE_CHECKING:
@@ -65,16 +65,6 @@ class Edition:
     growth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a listing asks for; None is any."""
-
-    data: Span = ALWAYS
-    archived: Span = ALWAYS
-    extension: str | None = None
-    product: str | None = None
-
-
 class Shelf:
     """Finds editions and gives their rows and bytes. Thread-safe."""
 
@@ -89,14 +79,7 @@ class Shelf:
     def listed(self, device_code: str, wanted: Wanted) -> list[Edition]:
         """What a listing of the device has, by begin and then name."""
         now = self.clock.now()
-        files = self.sea.files(
-            device_code,
-            now=now,
-            data=wanted.data,
-            archived=wanted.archived,
-            extension=wanted.extension,
-            product=wanted.product,
-        )
+        files = self.sea.files(device_code, wanted, now)
         replacing = [fault for fault in self.faults.of_kind(Kind.RE_ARCHIVED) if fault.device in {None, device_code}]
         hiding = self.faults.of_kind(Kind.VANISHED)
         if not (replacing or hiding or self._gone):
@@ -165,15 +148,15 @@ class Shelf:
         for fault in self.faults.of_kind(Kind.RE_ARCHIVED):
             if fault.names_one_file:
                 file = self.sea.named(str(fault.filename))
-                more = [file] if file is not None and _fits(file, device_code, wanted, now) else []
+                more = [file] if file is not None and file.archived <= now and wanted.takes(file) else []
             else:
-                more = self.sea.files(
-                    device_code, now=now, data=wanted.data, extension=wanted.extension, product=wanted.product
-                )
-            found |= {file.name: file for file in more if fault.matches(_ANY_LIST, device_code, file.name)}
-        return sorted(
-            found.values(), key=lambda file: (file.begin, file.line.stream.tail, file.line.stream.extension)
-        )
+                more = self.sea.files(device_code, replace(wanted, archived=ALWAYS), now)
+            found |= {
+                file.name: file
+                for file in more
+                if file.line.device.code == device_code and fault.matches(_ANY_LIST, device_code, file.name)
+            }
+        return in_order(found.values())
 
     def _edition(self, file: SeaFile, now: int) -> Edition:
         name, device = file.name, file.line.device.code
@@ -198,15 +181,3 @@ class Shelf:
 
 def _since(moment: datetime | None) -> int:
     return -FOREVER if moment is None else to_ms(moment)
-
-
-def _fits(file: SeaFile, device_code: str, wanted: Wanted, now: int) -> bool:
-    stream = file.line.stream
-    return (
-        file.line.device.code == device_code
-        and file.archived <= now
-        and file.end > wanted.data.since
-        and file.begin < wanted.data.until
-        and wanted.extension in {None, stream.extension}
-        and wanted.product in {None, stream.product}
-    )
