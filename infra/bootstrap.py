@@ -91,7 +91,7 @@ def _run(title: str, command: list[str]) -> bool:
 def _refuse(reason: str) -> int:
     others = [name for name in ("python3.14", "python3.13", "python3.12", "python3.11") if shutil.which(name)]
     hint = "make PYTHON={}".format(others[0]) if others else "make PYTHON=/path/to/python3.11"  # noqa: UP032
-    sys.stderr.write("{} Name another one with: {}\n".format(reason, hint))  # noqa: UP032
+    sys.stderr.write("{} Another Python can be named: {}\n".format(reason, hint))  # noqa: UP032
     return 2
 
 

@@ -61,11 +61,10 @@ def _choices(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--size",
             envvar="SANDBOX_SIZE",
-            type=click.Choice(["tiny", "realistic"]),
             default="tiny",
             show_default=True,
             show_envvar=True,
-            help="Size of the archive's files.",
+            help="Size of the archive's files: tiny, realistic, or bytes such as 24MB.",
         ),
         click.option(
             "--state",

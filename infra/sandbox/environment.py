@@ -6,7 +6,8 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from infra.sandbox.options import ACCESS_KEY, BUCKET, ROOT, SECRET_KEY, TOKEN
+from infra.sandbox.archive.config import DEFAULT_TOKEN
+from infra.sandbox.options import ACCESS_KEY, BUCKET, ROOT, SECRET_KEY
 from infra.sandbox.ports import HOST
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _KEPT = ("AWS_CA_BUNDLE",)
 def client_environment(options: SandboxOptions) -> dict[str, str]:
     """Return what `onc-mirror` and the `prefect` command need to use the sandbox."""
     return {
-        "ONC_TOKEN": TOKEN,
+        "ONC_TOKEN": DEFAULT_TOKEN,
         "ONC_MIRROR_ARCHIVE_URL": options.archive_url,
         "ONC_MIRROR_STORE_URL": f"s3://{BUCKET}",
         "ONC_MIRROR_STATE_DIR": str(options.state / "mirror"),

@@ -10,7 +10,6 @@ from infra.sandbox.ports import HOST, Claim, pick_free
 ROOT = Path(__file__).resolve().parents[2]
 
 # Not secrets: they open nothing but the sandbox on the loopback address.
-TOKEN = "5a4db0c5-0123-4567-89ab-sandboxtoken"  # noqa: S105
 ACCESS_KEY = "sandbox:mirror"  # Swift wants account:user
 SECRET_KEY = "sandbox-secret-key"  # noqa: S105
 BUCKET = "onc-mirror"
@@ -28,7 +27,7 @@ class SandboxOptions:
         archive_port: Port of the archive stand-in.
         s3_port: First of the four ports of the S3 endpoint.
         prefect_port: Port of the Prefect server.
-        size: `tiny` or `realistic`: how big the files of the archive are.
+        size: How big the archive's files are: `tiny`, `realistic`, or bytes such as `24MB`.
     """
 
     state: Path

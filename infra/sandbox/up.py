@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import s3fs
 
 from infra.sandbox.environment import part_environment, write_env_file
-from infra.sandbox.options import ACCESS_KEY, BUCKET, SECRET_KEY, TOKEN, SandboxOptions
+from infra.sandbox.options import ACCESS_KEY, BUCKET, SECRET_KEY, SandboxOptions
 from infra.sandbox.orchestrator import WORK_POOL, Orchestrator
 from infra.sandbox.parts import Command, Part, PartError, Parts
 from infra.sandbox.ports import find_conflicts
@@ -113,7 +113,7 @@ def _servers(options: SandboxOptions) -> list[Command]:
         Command(
             "archive stand-in",
             "infra.sandbox.archive",
-            (*archive, "--token", TOKEN, "--size", options.size),
+            (*archive, "--size", options.size),
             options.archive_url,
         ),
         Command(
