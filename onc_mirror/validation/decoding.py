@@ -88,8 +88,7 @@ class _Reader:
             try:
                 self._read(box)
             except (*LIBRARY_ERRORS, MemoryError) as error:
-                reason = meaning(error) or Reason.UNDECODABLE_CHUNK
-                raise FlawError(reason, f"{self.path} at {list(box[0])}: {brief(error)}") from None
+                raise FlawError(self._why(error), f"{self.path} at {list(box[0])}: {brief(error)}") from None
 
     def can_read(self, box: Box) -> bool:
         try:
@@ -97,6 +96,12 @@ class _Reader:
         except (*LIBRARY_ERRORS, MemoryError):
             return False
         return True
+
+    def _why(self, error: Exception) -> Reason:
+        if named := meaning(error):
+            return named
+        complete = self._dataset.get_create_plist().all_filters_avail()
+        return Reason.UNDECODABLE_CHUNK if complete else Reason.UNKNOWN_FILTER
 
     def _read(self, box: Box) -> None:
         start, count = box

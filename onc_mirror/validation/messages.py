@@ -20,7 +20,6 @@ _MEANINGS = (
     ("unable to allocate", Reason.VALIDATOR_MEMORY),
     ("incorrect metadata checksum", Reason.BROKEN_STRUCTURE),
     ("no numpy equivalent", Reason.UNKNOWN_TYPE),
-    ("required filter", Reason.UNKNOWN_FILTER),
     ("file signature not found", Reason.NOT_HDF5),
     ("truncated file:", Reason.TRUNCATED_FILE),
     ("file is already open for write", Reason.STILL_OPEN),

@@ -3,8 +3,9 @@
 One JSON line in for each file, `{"path", "grade"}`. JSON lines out: `{"ready"}` once, then for each file
 `{"passed"}` per grade and at last `{"verdict"}`, or `{"failed"}` when the file cannot be read by this process.
 
-Its limits are set before it meets the first file: address space, no core dump, no writing to any file, and one
-file open at a time, so that whatever a file makes libhdf5 do, no second file is opened and no raw byte changes.
+Its limits are set before it meets the first file: address space, no core dump, and no writing to any file, so that
+whatever a file makes libhdf5 do, no raw byte changes. (A limit of one open file would keep libhdf5 from opening a
+second one too, but Python's own late imports, such as of a codec, then fail and look like a broken file.)
 It ends when its parent does, however that ends: by the end of standard input when idle, by SIGIO when busy.
 PR_SET_PDEATHSIG would fire when the thread ends that started it; a Python thread that waits for the end of
 input would not run while libhdf5 hangs.
@@ -42,7 +43,6 @@ def main(memory_bytes: int) -> None:
 
     answers = _take_standard_output()
     _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_NOFILE, answers.fileno() + 2)
 
     def answer(**message: Any) -> None:
         print(json.dumps(message), file=answers, flush=True)
