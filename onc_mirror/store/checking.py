@@ -1,0 +1,135 @@
+"""Trying out a store before a run depends on it: everything that a mirror does to one, in a scratch prefix."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onc_mirror.errors import MirrorError, StoreForbiddenError, StoreUnavailableError
+from onc_mirror.model import Fetched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from onc_mirror.store.port import ObjectStore
+
+SCRATCH = ".onc-mirror-doctor"
+_SMALL_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check saw.
+
+    Attributes:
+        name: What was looked at.
+        ok: Whether it is as it should be.
+        detail: What was seen, one sentence.
+        remedy: What to do about it; empty when it is ok, or when `detail` says it.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def check_store(store: ObjectStore) -> Iterator[Finding]:
+    """Write, read back, list, copy, upload in parts and delete, each with a finding. Leaves no object behind.
+
+    A store that cannot even be written to gives that finding alone.
+    """
+    trial = _Trial(store)
+    checks: tuple[tuple[str, Callable[[], str], str], ...] = (
+        ("write", trial.write, "s3:PutObject"),
+        ("read", trial.read, "s3:GetObject"),
+        ("list", trial.list, "s3:ListBucket"),
+        ("copy", trial.copy, "s3:GetObject and s3:PutObject"),
+        ("parts", trial.upload_parts, "s3:PutObject and s3:AbortMultipartUpload"),
+        ("delete", trial.delete, "s3:DeleteObject"),
+    )
+    try:
+        for name, check, right in checks:
+            finding = _find(f"bucket {name}", check, right)
+            yield finding
+            if not finding.ok and name == "write":
+                return
+    finally:
+        trial.clear()
+
+
+def _find(name: str, check: Callable[[], str], right: str) -> Finding:
+    try:
+        return Finding(name, ok=True, detail=check())
+    except StoreForbiddenError as error:
+        return Finding(name, ok=False, detail=str(error), remedy=f"The mirror needs {right} in this bucket.")
+    except MirrorError as error:
+        return Finding(name, ok=False, detail=str(error))
+
+
+class _Trial:
+    """The steps of one check, in the order in which they need each other."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._prefix = f"{SCRATCH}/{uuid.uuid4().hex}/"
+        self._body = os.urandom(_SMALL_BYTES)
+        self._keys: list[str] = []
+
+    def write(self) -> str:
+        self._store.write(self._key("written"), self._body, "application/octet-stream")
+        return f"{_SMALL_BYTES} bytes written to {self._store.url}, checked by their hash."
+
+    def read(self) -> str:
+        with self._store.open(self._prefix + "written") as stored:
+            if stored.read() != self._body:
+                raise StoreUnavailableError("What was read is not what was written. Look at the store's disks.")
+        return "What was read is what was written."
+
+    def list(self) -> str:
+        listed = [stored.key for stored in self._store.list(self._prefix)]
+        if listed != [self._prefix + "written"]:
+            raise StoreUnavailableError(f"The listing should have one object and has {len(listed)}.")
+        return "The listing has the object."
+
+    def copy(self) -> str:
+        self._store.copy(self._prefix + "written", self._key("copied"))
+        return "A copy inside the store has the same size and metadata."
+
+    def upload_parts(self) -> str:
+        size = (self._store.part_bytes or 0) + _SMALL_BYTES
+        with tempfile.TemporaryDirectory(prefix="onc-mirror-") as folder:
+            path = Path(folder, "in-parts")
+            with path.open("wb") as file:
+                file.truncate(size)
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                file.seek(0)
+                md5 = hashlib.file_digest(file, "md5").hexdigest()
+            fetched = Fetched(path, size_bytes=size, sha256=sha256, md5=md5)
+            self._store.publish(self._key("in-parts"), fetched, {})
+        return f"An upload of {size} bytes{' in parts' if self._store.part_bytes else ''} arrived whole."
+
+    def delete(self) -> str:
+        for key in self._keys:
+            self._store.delete(key)
+        if left := [stored.key for stored in self._store.list(self._prefix)]:
+            raise StoreUnavailableError(f"{len(left)} objects below {self._prefix} are still there.")
+        self._keys.clear()
+        return "Everything that was written is deleted again."
+
+    def clear(self) -> None:
+        """Delete what an earlier end has left; `delete` has said what there is to say about it."""
+        for key in self._keys:
+            with suppress(MirrorError):
+                self._store.delete(key)
+
+    def _key(self, name: str) -> str:
+        self._keys.append(self._prefix + name)
+        return self._keys[-1]
