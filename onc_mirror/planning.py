@@ -74,7 +74,7 @@ def plan(
     """
     files = _one_row_per_file(listed)
     known = entries.rename(columns={"reason": "known_reason", "detail": "known_detail", "rule": "known_rule"})
-    rows = files.merge(known, on=_KEY, how="left", validate="one_to_one")
+    rows = files.merge(known, on=_KEY, how="left")
     rows["decision"] = pd.Series(Decision.FETCH.value, index=rows.index, dtype=STRING)
     rows["reason"] = _reasons_to_fetch(rows)
     rows["detail"] = _what_changed(rows)
@@ -197,9 +197,8 @@ def _decide(
 
 def _name_problems(rows: pd.DataFrame) -> pd.Series[Any]:
     codes = {code: _problem(code) for code in rows["device_code"].unique()}
-    problems = [
-        _problem(name) or codes[code] for name, code in zip(rows["filename"], rows["device_code"], strict=True)
-    ]
+    names, devices = rows["filename"].tolist(), rows["device_code"].tolist()
+    problems = [_problem(name) or codes[device] for name, device in zip(names, devices, strict=True)]
     found = pd.Series(problems, index=rows.index, dtype=STRING)
     undated = rows[rows["begins_at"].isna() & found.isna()]
     for index, file in zip(undated.index, files_from_frame(undated[_KEY]), strict=True):

@@ -1,0 +1,182 @@
+"""The ledger as the rest of the mirror sees it: what is known of every file, device and run."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from onc_mirror.ledger import recording, summarising
+from onc_mirror.ledger.rows import archive_file, key_of
+from onc_mirror.ledger.tables import devices, files, runs
+from onc_mirror.ledger.troubles import named_troubles
+from onc_mirror.model import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    import pandas as pd
+    from sqlalchemy import Connection, Engine, Insert
+
+    from onc_mirror.ledger.summarising import DeviceSummary, RunRecord
+    from onc_mirror.model import ArchiveFile, Outcome
+    from onc_mirror.reporting import RunReport
+
+RUNNING = "running"
+
+# A transaction keeps other writers waiting, so a listing of a hundred thousand rows is several.
+_ROWS_AT_ONCE = 5000
+
+
+class Ledger:
+    """What became of every archive file ever listed. `open_ledger` makes it.
+
+    Thread-safe, and safe with other processes on the same database. Every method that writes has committed when it
+    returns, and may be repeated. Times are UTC with their zone; `now` is the caller's clock. A run must be started
+    (`start_run`) before anything is recorded for it.
+
+    Every method raises `LedgerUnavailableError` when the database is locked, full, read-only or out of reach.
+    """
+
+    def __init__(self, engine: Engine, place: str) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(writes=True)
+        self._place = place
+        self._dialect = engine.dialect.name
+        # SQLite has one writer. Threads that queue here take turns; on the file's lock they would poll it.
+        self._turn: AbstractContextManager[Any] = threading.Lock() if self._dialect == "sqlite" else nullcontext()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self._place!r})"
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def start_run(self, run_id: str, flow: str, now: datetime) -> None:
+        """Note that a run began; a second time it changes nothing."""
+        row = {"run_id": run_id, "flow": flow, "started_at": now, "state": RUNNING}
+        with self._writing() as connection:
+            connection.execute(self._insert(runs).on_conflict_do_nothing(), row)
+
+    def finish_run(self, report: RunReport, now: datetime) -> None:
+        """Keep the report of a run, and note that it ended."""
+        values = {
+            "finished_at": now,
+            "state": report.state,
+            "window_since": report.since,
+            "window_until": report.until,
+            "report": report.to_json(),
+        }
+        with self._writing() as connection:
+            connection.execute(update(runs).where(runs.c.run_id == report.run_id).values(values))
+
+    def runs(self, limit: int = 10) -> tuple[RunRecord, ...]:
+        """Return the runs that began last, the newest first."""
+        with self._reading() as connection:
+            return summarising.latest_runs(connection, limit)
+
+    def report(self, run_id: str) -> str | None:
+        """Return the JSON of a finished run's report, None when there is none."""
+        with self._reading() as connection:
+            return connection.execute(select(runs.c.report).where(runs.c.run_id == run_id)).scalar_one_or_none()
+
+    def record_listed(self, listed: Iterable[ArchiveFile], *, run_id: str, now: datetime) -> None:
+        """Enter rows that the archive listed.
+
+        A new file is `listed`. A known one keeps its state and what was settled for it; only what the archive said
+        last is renewed, so that the planner still sees whether the file was replaced since. When it fails
+        midway, a part of the rows is entered; entering all again is harmless.
+        """
+        statement = recording.listed_statement(self._dialect)
+        self._execute_all(statement, recording.listed_rows(listed, run_id=run_id, now=now))
+
+    def entries(self, device_code: str, filenames: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return what is known of a device's files, or of those with these names.
+
+        Returns:
+            One row per file with the columns of `entries.COLUMNS`: `state`, `reason`, `detail`, `rule`, `attempts`,
+            `next_try_at`; `settled_at` and `settled_bytes`, what the archive's row said when the state was settled;
+            `key`, `sha256`, `size_bytes` and `mirrored_at` of the proven object, if there ever was one.
+        """
+        from onc_mirror.ledger.entries import read_entries  # noqa: PLC0415 - pandas takes long to import
+
+        with self._reading() as connection:
+            return read_entries(connection, device_code, filenames)
+
+    def unfinished(self, device_code: str) -> tuple[ArchiveFile, ...]:
+        """Return the device's files that wait for a transfer (`listed` or `held`), as last listed, sorted by name."""
+        waiting = files.c.state.in_((State.LISTED, State.HELD))
+        query = select(files).where(files.c.device_code == key_of(device_code, "")[0], waiting)
+        with self._reading() as connection:
+            return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
+
+    def record(self, outcome: Outcome, *, run_id: str, now: datetime) -> None:
+        """Enter what became of one file; see `record_many`."""
+        self.record_many((outcome,), run_id=run_id, now=now)
+
+    def record_many(self, outcomes: Iterable[Outcome], *, run_id: str, now: datetime) -> None:
+        """Enter what became of files in a run.
+
+        * `MIRRORED`, and `ALREADY` with a key (the bucket held it): mirrored, and settled as this row says.
+          `ALREADY` without a key changes nothing.
+        * `HELD` and `FAILED`: held, with one attempt more, until the outcome's `next_try_at`. An older proven
+          object stays known.
+        * `QUARANTINED`: quarantined, and settled. With a hash it is about bytes and counts an attempt; without
+          one it is about the row alone, and a mirrored file stays mirrored.
+        * `FILTERED`: filtered by the rule named as the reason, unless mirrored or quarantined; attempts and next try
+          stay, so that leaving a file out and taking it in again is no way round them.
+        * `GONE`: gone; an object stays known.
+
+        Leases on the files end.
+        """
+        for (state, judged_bytes), rows in recording.outcome_rows(outcomes, run_id=run_id, now=now).items():
+            self._execute_all(recording.outcome_statement(self._dialect, state, judged_bytes=judged_bytes), rows)
+
+    def watermark(self, device_code: str) -> datetime | None:
+        """Return the archive time up to which all of the device's rows are in the ledger, None when there is none."""
+        query = select(devices.c.watermark).where(devices.c.device_code == device_code)
+        with self._reading() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def advance_watermark(self, device_code: str, until: datetime, now: datetime) -> None:
+        """Move the device's watermark to `until`, never backwards."""
+        insert = self._insert(devices)
+        changes = {"watermark": insert.excluded.watermark, "updated_at": insert.excluded.updated_at}
+        later = insert.excluded.watermark > devices.c.watermark
+        row = {"device_code": device_code, "watermark": until, "updated_at": now}
+        with self._writing() as connection:
+            connection.execute(insert.on_conflict_do_update(["device_code"], set_=changes, where=later), row)
+
+    def summary(self) -> tuple[DeviceSummary, ...]:
+        """Return every device that has a watermark or a file, sorted by code."""
+        with self._reading() as connection:
+            return summarising.summarise_devices(connection)
+
+    def _execute_all(self, statement: Insert, rows: Sequence[dict[str, Any]]) -> None:
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            with self._writing() as connection:
+                connection.execute(statement, rows[start : start + _ROWS_AT_ONCE])
+
+    def _insert(self, table: Any) -> Any:
+        return postgresql.insert(table) if self._dialect == "postgresql" else sqlite.insert(table)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with named_troubles(self._place), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._turn, named_troubles(self._place), self._writer.begin() as connection:
+            yield connection

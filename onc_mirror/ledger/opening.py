@@ -1,0 +1,118 @@
+"""Opening a ledger: the engine with the settings that make it safe to kill, and its schema up to date.
+
+SQLite runs in WAL mode with `synchronous=NORMAL`: a commit survives `kill -9` at any instant, because it is in the
+operating system's hands by then. A power cut can take back the last commits, never a part of one and never an
+earlier one without the later; the ledger is then a little older than the bucket, which the next run mends. An fsync
+per commit (`FULL`) would only buy what the bucket holds anyway.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from onc_mirror.errors import LedgerUnavailableError, SettingsError
+from onc_mirror.ledger.ledger import Ledger
+from onc_mirror.ledger.schema import HEAD, schema_version
+from onc_mirror.ledger.troubles import named_troubles, place_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_BUSY_TIMEOUT_S = 60
+_CONNECT_TIMEOUT_S = 10
+_CONNECTIONS = 8
+"""Per process; statements are short, so more threads than this take turns."""
+
+
+def open_ledger(url: str) -> Ledger:
+    """Open the ledger at a SQLAlchemy URL; create or migrate it when it is not of this version.
+
+    Args:
+        url: `sqlite:///path` or `postgresql://user:password@host/database`. SQLite waits a minute for a lock of
+            another process; `?timeout=seconds` says otherwise.
+
+    Raises:
+        SettingsError: The URL is none, or of another database.
+        LedgerUnavailableError: It cannot be opened; says why and what to do, without user and password.
+        LedgerTooNewError: A newer version of the mirror wrote it.
+    """
+    parsed = _parse(url)
+    place = place_of(parsed)
+    _make_folder(parsed, place)
+    with named_troubles(place):
+        engine = _engine(parsed)
+        try:
+            _bring_up_to_date(engine, place)
+        except BaseException:
+            engine.dispose()
+            raise
+    return Ledger(engine, place)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # Not quoted: it may hold a password.
+        raise SettingsError("ONC_MIRROR_LEDGER_URL: is not a URL such as sqlite:////folder/ledger.db") from None
+    backend = "postgresql" if parsed.drivername == "postgres" else parsed.get_backend_name()
+    if backend not in {"sqlite", "postgresql"}:
+        raise SettingsError("ONC_MIRROR_LEDGER_URL: must begin with sqlite:/// or postgresql://")
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.database in {None, "", ":memory:"} or parsed.query.get("mode") == "memory":
+        raise SettingsError(
+            "ONC_MIRROR_LEDGER_URL: a ledger in memory forgets; name a file, sqlite:////folder/ledger.db"
+        )
+    return parsed.set(drivername="sqlite")
+
+
+def _make_folder(url: URL, place: str) -> None:
+    if url.get_backend_name() != "sqlite" or place.startswith("file:"):
+        return
+    try:
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerUnavailableError(f"The folder of the ledger {place} cannot be made: {error.strerror}.") from None
+
+
+def _engine(url: URL) -> Engine:
+    pool: dict[str, Any] = {"pool_size": _CONNECTIONS, "max_overflow": 0, "pool_timeout": _BUSY_TIMEOUT_S}
+    if url.get_backend_name() == "postgresql":
+        # UTC also spares psycopg the look-up of the server's zone, which small containers do not know.
+        arguments = {"connect_timeout": _CONNECT_TIMEOUT_S, "options": "-c timezone=UTC"}
+        return create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True, **pool)
+    arguments = {} if "timeout" in url.query else {"timeout": _BUSY_TIMEOUT_S}
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own idea of when a transaction begins is switched off; `_begin_sqlite` says it.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later fails at once when another wrote in between, so writers
+    # take the lock, and wait for it, before they read.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _bring_up_to_date(engine: Engine, place: str) -> None:
+    with engine.connect() as connection:
+        if schema_version(connection) == HEAD:
+            return
+    from onc_mirror.ledger.migrating import migrate  # noqa: PLC0415 - only a ledger out of date pays for Alembic
+
+    with engine.execution_options(writes=True).begin() as connection:
+        migrate(connection, place)

@@ -1,0 +1,173 @@
+"""The statements that write `files`: what was listed, and what became of it.
+
+All are upserts, so that repeating one after a crash changes nothing, and an outcome of a file that this ledger never
+saw listed still counts. Rows are written in the order of their key, so that two workers that write the same
+files wait for each other and do not deadlock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, case, null
+from sqlalchemy.dialects import postgresql, sqlite
+
+from onc_mirror.ledger.rows import clean_text, listed_columns, order_of_change, settled_columns, size_or_none
+from onc_mirror.ledger.tables import files
+from onc_mirror.model import Decision, State
+from onc_mirror.redacting import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Insert
+
+    from onc_mirror.model import ArchiveFile, Outcome
+
+_KEY = ("device_code", "filename")
+_FAILURE = ("state", "state_since", "reason", "detail", "rule", "attempts", "next_try_at")
+_SETTLED = ("settled_at", "settled_bytes")
+_OBJECT = ("key", "sha256", "size_bytes", "grade", "mirrored_at", "last_read_at")
+_BAD_COPY = ("quarantine_key", "quarantine_sha256")
+_RELISTED = (
+    "last_listed_at",
+    "last_run_id",
+    "product_code",
+    "begins_at",
+    "ends_at",
+    "archived_at",
+    "modified_at",
+    "stored_bytes",
+    "uncompressed_bytes",
+    "compression",
+    "row",
+)
+
+# What an outcome changes in a row that is there. Nothing else is touched: a held or quarantined file may have an
+# older proven object, and a file filtered for now keeps its ladder of attempts.
+_CHANGES: Mapping[State, tuple[str, ...]] = {
+    State.MIRRORED: (*_FAILURE, *_SETTLED, *_OBJECT),
+    State.HELD: _FAILURE,
+    State.QUARANTINED: (*_FAILURE, *_SETTLED, *_BAD_COPY),
+    State.GONE: _FAILURE,
+    State.FILTERED: ("state", "state_since", "rule"),
+}
+
+_STATES: Mapping[Decision, State] = {
+    Decision.MIRRORED: State.MIRRORED,
+    Decision.ALREADY: State.MIRRORED,
+    Decision.HELD: State.HELD,
+    Decision.FAILED: State.HELD,
+    Decision.QUARANTINED: State.QUARANTINED,
+    Decision.GONE: State.GONE,
+    Decision.FILTERED: State.FILTERED,
+}
+
+
+def listed_rows(listed: Iterable[ArchiveFile], *, run_id: str, now: datetime) -> list[dict[str, Any]]:
+    """Return one row per distinct file, sorted by key; of several listed for one, the archive's latest."""
+    latest = {(file.device_code, file.filename): file for file in sorted(listed, key=order_of_change)}
+    return _sorted([listed_columns(file) | _first_seen(run_id, now) for file in latest.values()])
+
+
+def listed_statement(dialect: str) -> Insert:
+    """Return the upsert of listed files: a new one is `listed`, a known one keeps its state and settled facts."""
+    return _upsert(dialect, lambda new: {name: new[name] for name in _RELISTED})
+
+
+def outcome_rows(
+    outcomes: Iterable[Outcome], *, run_id: str, now: datetime
+) -> dict[tuple[State, bool], list[dict[str, Any]]]:
+    """Return the rows of outcomes by the statement that writes them: state, and whether bytes were judged.
+
+    An outcome that says only that nothing changed (`ALREADY` without a key) has no row.
+    """
+    rows: dict[tuple[State, bool], list[dict[str, Any]]] = {}
+    for outcome in outcomes:
+        if outcome.decision is Decision.ALREADY and outcome.key is None:
+            continue
+        state = _STATES[outcome.decision]
+        row = listed_columns(outcome.file) | _first_seen(run_id, now) | _outcome_columns(outcome, state, now)
+        rows.setdefault((state, outcome.sha256 is not None), []).append(row)
+    return {kind: _sorted(group) for kind, group in rows.items()}
+
+
+def outcome_statement(dialect: str, state: State, *, judged_bytes: bool) -> Insert:
+    """Return the upsert of outcomes of one state."""
+
+    def changes(new: Any) -> dict[str, Any]:
+        values = {name: new[name] for name in _CHANGES[state] if judged_bytes or name not in _BAD_COPY}
+        values |= {"state_since": case((files.c.state == new.state, files.c.state_since), else_=new.state_since)}
+        values |= {"last_run_id": new.last_run_id, "lease_owner": null(), "lease_until": null()}
+        if state in {State.HELD, State.QUARANTINED}:
+            values["attempts"] = files.c.attempts + new.attempts
+        return values
+
+    return _upsert(dialect, changes, _guard(state, judged_bytes=judged_bytes))
+
+
+def _guard(state: State, *, judged_bytes: bool) -> ColumnElement[bool] | None:
+    if state is State.FILTERED:
+        # The bucket holds the file, or its verdict stands: a selection of today does not change that.
+        return files.c.state.not_in((State.MIRRORED, State.QUARANTINED))
+    if state is State.QUARANTINED and not judged_bytes:
+        # A stray row under another device's listing is no verdict on the proven object of that name.
+        return files.c.state != State.MIRRORED
+    return None
+
+
+def _upsert(
+    dialect: str, changes: Callable[[Any], dict[str, Any]], where: ColumnElement[bool] | None = None
+) -> Insert:
+    insert = postgresql.insert(files) if dialect == "postgresql" else sqlite.insert(files)
+    return insert.on_conflict_do_update(index_elements=_KEY, set_=changes(insert.excluded), where=where)
+
+
+def _first_seen(run_id: str, now: datetime) -> dict[str, Any]:
+    return {
+        "state": State.LISTED.value,
+        "state_since": now,
+        "reason": "",
+        "detail": "",
+        "attempts": 0,
+        "first_listed_at": now,
+        "last_listed_at": now,
+        "first_run_id": run_id,
+        "last_run_id": run_id,
+    }
+
+
+def _outcome_columns(outcome: Outcome, state: State, now: datetime) -> dict[str, Any]:
+    columns: dict[str, Any] = {"state": state.value, "rule": None}
+    if state is State.FILTERED:
+        return columns | {"rule": outcome.reason}
+    tried = state is State.HELD or outcome.sha256 is not None
+    columns |= {
+        "reason": "" if state is State.MIRRORED else outcome.reason,
+        "detail": "" if state is State.MIRRORED else clean_text(redact(outcome.detail)),
+        "attempts": int(tried and state is not State.MIRRORED),
+        "next_try_at": outcome.next_try_at if state is State.HELD else None,
+    }
+    if state is State.MIRRORED:
+        columns |= _object_columns(outcome, now)
+    if state is State.QUARANTINED:
+        columns |= {"quarantine_key": outcome.key, "quarantine_sha256": outcome.sha256}
+    if state in {State.MIRRORED, State.QUARANTINED}:
+        columns |= settled_columns(outcome.file, outcome.size_bytes)
+    return columns
+
+
+def _object_columns(outcome: Outcome, now: datetime) -> dict[str, Any]:
+    return {
+        "key": outcome.key,
+        "sha256": outcome.sha256,
+        "size_bytes": size_or_none(outcome.size_bytes or outcome.file.expected_bytes),
+        "grade": outcome.grade.value if outcome.grade else None,
+        "mirrored_at": now,
+        "last_read_at": None,
+    }
+
+
+def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: (row["device_code"], row["filename"]))

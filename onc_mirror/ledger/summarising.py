@@ -1,0 +1,98 @@
+"""What `onc-mirror status` shows: devices and runs as the ledger has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, func, select
+
+from onc_mirror.ledger.tables import devices, files, runs
+from onc_mirror.model import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSummary:
+    """One device in the ledger.
+
+    Attributes:
+        device_code: The device.
+        watermark: Archive time up to which everything listed is accounted for; None when never fully listed.
+        files: Number of files by state; all states are in here.
+        size_bytes: Bytes by state: measured for `MIRRORED`, as the archive lists them for the others.
+        oldest_held_since: Since when the longest-held file is held, or None.
+        newest_data_at: The end of the newest data that is mirrored, or None.
+    """
+
+    device_code: str
+    watermark: datetime | None
+    files: Mapping[State, int]
+    size_bytes: Mapping[State, int]
+    oldest_held_since: datetime | None
+    newest_data_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run in the ledger.
+
+    Attributes:
+        run_id: The run.
+        flow: What ran.
+        started_at: When it began, UTC.
+        finished_at: When it ended; None when it is running, or was killed.
+        state: `running`, or the state of its report.
+    """
+
+    run_id: str
+    flow: str
+    started_at: datetime
+    finished_at: datetime | None
+    state: str
+
+
+def summarise_devices(connection: Connection) -> tuple[DeviceSummary, ...]:
+    """Return every device that has a watermark or a file, sorted by code."""
+    watermarks = {row.device_code: row.watermark for row in connection.execute(select(devices))}
+    listed = case((files.c.compression.is_(None), files.c.stored_bytes), else_=files.c.uncompressed_bytes)
+    size = case((files.c.state == State.MIRRORED, files.c.size_bytes), else_=listed)
+    by_state = connection.execute(
+        select(
+            files.c.device_code,
+            files.c.state,
+            func.count().label("files"),
+            func.coalesce(func.sum(size), 0).label("size_bytes"),
+            func.min(files.c.state_since).label("oldest_since"),
+            func.max(files.c.ends_at).label("newest_data_at"),
+        ).group_by(files.c.device_code, files.c.state)
+    ).all()
+    found: dict[str, dict[State, Row[Any]]] = {code: {} for code in watermarks}
+    for row in by_state:
+        found.setdefault(row.device_code, {})[State(row.state)] = row
+    return tuple(_summary(code, watermarks.get(code), rows) for code, rows in sorted(found.items()))
+
+
+def latest_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:
+    """Return the runs that began last, the newest first."""
+    columns = (runs.c.run_id, runs.c.flow, runs.c.started_at, runs.c.finished_at, runs.c.state)
+    newest = select(*columns).order_by(runs.c.started_at.desc(), runs.c.run_id.desc()).limit(limit)
+    return tuple(RunRecord(*row) for row in connection.execute(newest))
+
+
+def _summary(device_code: str, watermark: datetime | None, rows: Mapping[State, Row[Any]]) -> DeviceSummary:
+    held, mirrored = rows.get(State.HELD), rows.get(State.MIRRORED)
+    return DeviceSummary(
+        device_code,
+        watermark,
+        MappingProxyType({state: rows[state].files if state in rows else 0 for state in State}),
+        MappingProxyType({state: int(rows[state].size_bytes) if state in rows else 0 for state in State}),
+        held.oldest_since if held else None,
+        mirrored.newest_data_at if mirrored else None,
+    )

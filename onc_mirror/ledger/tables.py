@@ -1,0 +1,121 @@
+"""The ledger's tables as the code of this version sees them; `migrations` creates them.
+
+`files` has one row per file that the archive ever listed. Its columns tell three stories that must not be mixed:
+
+* as last listed: the archive's fields of the latest listing, `row` word for word as JSON;
+* as settled (`settled_at`, `settled_bytes`): when the archive had last touched the file, and its size, when the state
+  was last decided by its bytes or its row. The planner compares listing and settled facts to see that a file
+  was re-archived, so listing must not touch them;
+* the object under `raw/` (`key`, `sha256`, `size_bytes`, `grade`, `mirrored_at`, `last_read_at`): kept whatever the
+  state becomes, because the object is kept. The last bad copy has columns of its own.
+
+`lease_owner` and `lease_until` are for claims by several workers.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment in UTC: `timestamptz` on PostgreSQL, text without a zone (and meaning UTC) on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Turn the moment into UTC; refuse one without a zone, which Python would take for local time."""
+        if value is None or value.tzinfo is UTC:
+            return value
+        if value.tzinfo is None:
+            raise ValueError(f"The ledger needs times with a zone, not {value}.")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Say that the moment is UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("flow", String, nullable=False),
+    Column("window_since", UtcTime),
+    Column("window_until", UtcTime),
+    Column("started_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    Column("state", String, nullable=False),
+    Column("report", Text),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("device_code", String, primary_key=True),
+    Column("watermark", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("device_code", String, primary_key=True),
+    Column("filename", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("state_since", UtcTime, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("rule", String),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", UtcTime),
+    Column("lease_owner", String),
+    Column("lease_until", UtcTime),
+    Column("key", String),
+    Column("sha256", String),
+    Column("size_bytes", BigInteger),
+    Column("grade", String),
+    Column("mirrored_at", UtcTime),
+    Column("last_read_at", UtcTime),
+    Column("quarantine_key", String),
+    Column("quarantine_sha256", String),
+    Column("settled_at", UtcTime),
+    Column("settled_bytes", BigInteger),
+    Column("first_listed_at", UtcTime, nullable=False),
+    Column("last_listed_at", UtcTime, nullable=False),
+    Column("first_run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("last_run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("product_code", String),
+    Column("begins_at", UtcTime),
+    Column("ends_at", UtcTime),
+    Column("archived_at", UtcTime),
+    Column("modified_at", UtcTime),
+    Column("stored_bytes", BigInteger),
+    Column("uncompressed_bytes", BigInteger),
+    Column("compression", String),
+    Column("exact_name", Text),
+    Column("row", Text, nullable=False),
+    Index("files_by_state", "device_code", "state"),
+)

@@ -1,0 +1,294 @@
+"""The report of a run: what became of every file that was listed, in numbers that add up, and where to look.
+
+As JSON (`to_json`, `from_json`) it has these keys; `listed` always equals the sum of the counts after it:
+
+    run_id, flow, window {since, until}, devices [code], listed, mirrored, already, held, quarantined,
+    filtered {rule: n}, gone, failed, bytes, seconds,
+    files [{filename, device, decision, reason, bytes, sha256, grade, detail}],
+    errors [{device, reason, detail}],
+    by_device [{device, listed, mirrored, already, held, quarantined, filtered, gone, failed, bytes}]
+
+`files` has every file with which something was done or is wrong, newest data first. The `already` and `filtered` ones are
+counted and not named, whatever the size of the run: a year's listing would bury the one line that matters, and
+the ledger names them all. `errors` are devices that could not be listed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from onc_mirror.model import Decision, Grade
+from onc_mirror.redacting import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from onc_mirror.model import Outcome
+
+RunState = Literal["completed", "completed-with-held", "failed"]
+
+_UNNAMED = frozenset({Decision.ALREADY, Decision.FILTERED})
+_IN_ORDER = frozenset({Decision.MIRRORED, Decision.ALREADY, Decision.FILTERED})
+_COUNTED = ("mirrored", "already", "held", "quarantined", "gone", "failed")
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceError:
+    """A device that could not be listed.
+
+    Attributes:
+        device: Its code.
+        reason: Fixed slug of the error.
+        detail: One sentence for people.
+    """
+
+    device: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedFile:
+    """A file with which something was done or is wrong.
+
+    Attributes:
+        filename: Its name in the archive.
+        device: Device code.
+        decision: What became of it.
+        reason: Fixed slug, empty when mirrored.
+        bytes: Bytes transferred in this run.
+        sha256: Measured hash, or None.
+        grade: Grade passed, or None.
+        detail: One sentence for people, empty when there is nothing to say.
+    """
+
+    filename: str
+    device: str
+    decision: Decision
+    reason: str
+    bytes: int
+    sha256: str | None
+    grade: Grade | None
+    detail: str
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether something is wrong with it."""
+        return self.decision not in _IN_ORDER
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCounts:
+    """What became of the files of one device; `listed` is the sum of the counts after it, `bytes` as in the report."""
+
+    device: str
+    listed: int
+    mirrored: int
+    already: int
+    held: int
+    quarantined: int
+    filtered: int
+    gone: int
+    failed: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What became of every file that one run listed. `build_report` makes it.
+
+    Attributes:
+        run_id: The run's name.
+        flow: What ran.
+        since: Begin of the window; None when each device had its own, from its watermark.
+        until: End of the window, or None.
+        devices: Codes of the devices asked, sorted.
+        listed: Number of distinct files listed.
+        mirrored: Transferred, proven and published in this run.
+        already: Mirrored before, unchanged since.
+        held: Not now; tried again later by itself.
+        quarantined: Bad for a known reason.
+        filtered: Not wanted, by the rule that says so.
+        gone: No longer in the archive.
+        failed: Went wrong; tried again by the next run.
+        bytes: Bytes transferred.
+        seconds: How long the run took.
+        files: See the module.
+        errors: Devices that could not be listed, sorted by code.
+        by_device: The counts of each device, sorted by code.
+    """
+
+    run_id: str
+    flow: str
+    since: datetime | None
+    until: datetime | None
+    devices: tuple[str, ...]
+    listed: int
+    mirrored: int
+    already: int
+    held: int
+    quarantined: int
+    filtered: Mapping[str, int]
+    gone: int
+    failed: int
+    bytes: int
+    seconds: float
+    files: tuple[ReportedFile, ...]
+    errors: tuple[DeviceError, ...]
+    by_device: tuple[DeviceCounts, ...]
+
+    def __post_init__(self) -> None:
+        counted = sum(getattr(self, name) for name in _COUNTED) + sum(self.filtered.values())
+        if self.listed != counted:
+            raise ValueError(f"The report of {self.run_id} does not add up: {self.listed} listed, {counted} counted.")
+        if self.listed != sum(device.listed for device in self.by_device):
+            raise ValueError(f"The report of {self.run_id} does not add up over its devices.")
+
+    @property
+    def exit_code(self) -> Literal[0, 1, 3]:
+        """0: everything accounted for and nothing wrong; 1: something failed; 3: files are held or quarantined."""
+        if self.failed or self.errors:
+            return 1
+        return 3 if self.held or self.quarantined else 0
+
+    @property
+    def state(self) -> RunState:
+        """The headline."""
+        by_code: Mapping[int, RunState] = {0: "completed", 1: "failed", 3: "completed-with-held"}
+        return by_code[self.exit_code]
+
+    @property
+    def is_noteworthy(self) -> bool:
+        """Whether something was done or is wrong, so that the bucket should keep the report."""
+        return bool(self.files or self.errors)
+
+    @property
+    def attention(self) -> tuple[ReportedFile, ...]:
+        """The files that somebody should look at, with their reasons, newest data first."""
+        return tuple(file for file in self.files if file.needs_attention)
+
+    def to_json(self) -> str:
+        """Return the report as JSON, in ASCII."""
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        window = {"since": _time_text(content.pop("since")), "until": _time_text(content.pop("until"))}
+        content |= {"filtered": dict(self.filtered)}
+        content |= {name: [asdict(row) for row in content[name]] for name in ("files", "errors", "by_device")}
+        ordered = {"run_id": self.run_id, "flow": self.flow, "window": window} | content
+        return json.dumps(ordered, indent=2, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> RunReport:
+        """Return the report that `to_json` wrote; keys that it does not know are passed over.
+
+        Raises:
+            ValueError: It is not such a report, or does not add up.
+        """
+        content = json.loads(text)
+        try:
+            window = content["window"]
+            given = {field.name: content[field.name] for field in fields(cls) if field.name not in window}
+            rows = {
+                "files": tuple(_reported_file(row) for row in given["files"]),
+                "errors": tuple(DeviceError(**row) for row in given["errors"]),
+                "by_device": tuple(DeviceCounts(**row) for row in given["by_device"]),
+            }
+            span = {name: _parse_time(window[name]) for name in ("since", "until")}
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"This is not the report of a run: {error}.") from None
+        return cls(**given | rows | span | {"devices": tuple(given["devices"])})
+
+
+def build_report(  # noqa: PLR0913 - a report has so many independent facts
+    *,
+    run_id: str,
+    flow: str,
+    window: tuple[datetime | None, datetime | None],
+    devices: Iterable[str],
+    outcomes: Iterable[Outcome],
+    errors: Iterable[DeviceError],
+    seconds: float,
+) -> RunReport:
+    """Count the outcomes of a run, one per listed file, and name those that matter.
+
+    Args:
+        run_id: The run's name.
+        flow: What ran.
+        window: Begin and end; None where each device had its own.
+        devices: Codes of the devices asked, whether they could be listed or not.
+        outcomes: The end of every listed file; none is `FETCH`.
+        errors: Devices that could not be listed.
+        seconds: How long the run took.
+
+    Raises:
+        ValueError: An outcome is `FETCH`, which is no end.
+    """
+    ends, codes = tuple(outcomes), sorted(set(devices))
+    by_device = _count_by_device(codes, ends)
+    totals = {name: sum(getattr(device, name) for device in by_device) for name in ("listed", *_COUNTED, "bytes")}
+    since, until = window
+    return RunReport(
+        run_id=run_id,
+        flow=flow,
+        since=since,
+        until=until,
+        devices=tuple(codes),
+        **totals,
+        filtered=dict(sorted(Counter(end.reason for end in ends if end.decision is Decision.FILTERED).items())),
+        seconds=seconds,
+        files=tuple(_report(end) for end in sorted(ends, key=_newest_first) if end.decision not in _UNNAMED),
+        errors=tuple(
+            DeviceError(error.device, error.reason, redact(error.detail))
+            for error in sorted(errors, key=lambda error: (error.device, error.reason))
+        ),
+        by_device=by_device,
+    )
+
+
+def _count_by_device(codes: Sequence[str], ends: Sequence[Outcome]) -> tuple[DeviceCounts, ...]:
+    counts: dict[str, Counter[str]] = {code: Counter() for code in codes}
+    for end in ends:
+        if end.decision is Decision.FETCH:
+            raise ValueError(f"{end.file.filename} came to no end.")
+        counts.setdefault(end.file.device_code, Counter()).update(
+            {"listed": 1, end.decision.value: 1, "bytes": end.size_bytes}
+        )
+    names = ("listed", *_COUNTED, "filtered", "bytes")
+    return tuple(
+        DeviceCounts(device=code, **{name: count[name] for name in names}) for code, count in sorted(counts.items())
+    )
+
+
+def _newest_first(end: Outcome) -> tuple[float, str, str]:
+    begins_at = end.file.begins_at or _LONG_AGO
+    return -begins_at.timestamp(), end.file.device_code, end.file.filename
+
+
+def _report(end: Outcome) -> ReportedFile:
+    return ReportedFile(
+        filename=end.file.filename,
+        device=end.file.device_code,
+        decision=end.decision,
+        reason=end.reason,
+        bytes=end.size_bytes,
+        sha256=end.sha256,
+        grade=end.grade,
+        detail=redact(end.detail),
+    )
+
+
+def _reported_file(row: Mapping[str, Any]) -> ReportedFile:
+    grade = None if row["grade"] is None else Grade(row["grade"])
+    return ReportedFile(**{**row, "decision": Decision(row["decision"]), "grade": grade})
+
+
+def _time_text(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _parse_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
