@@ -100,11 +100,16 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
         TokenRejectedError: The archive does not accept the token.
     """
     known = {device.code: device for device in table}
-    asked = [known.get(code) or Device(code) for code in dict.fromkeys(codes)] if codes else list(known.values())
-    chosen = _filtered(asked, locations, categories)
-    return (
-        tuple(chosen) if codes else deployed_devices(archive, chosen, TimeWindow(now - STILL_ARRIVING, now)).devices
-    )
+    strangers = [code for code in codes if code not in known]
+    if strangers and (locations or categories):
+        raise SettingsError(
+            f"The device table does not know {', '.join(strangers)}, so a filter by location or category cannot"
+            " apply. Leave the filter out, or add the device to the table of ONC_MIRROR_DEVICES_FILE."
+        )
+    if codes:
+        return _filtered([known.get(code) or Device(code) for code in dict.fromkeys(codes)], locations, categories)
+    wanted = _filtered(list(known.values()), locations, categories)
+    return deployed_devices(archive, wanted, TimeWindow(now - STILL_ARRIVING, now)).devices
 
 
 def deployed_devices(archive: OncArchive, table: Iterable[Device], window: TimeWindow) -> Deployed:

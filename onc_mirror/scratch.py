@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -153,8 +154,15 @@ def _remove_leftovers(directory: Path) -> None:
             continue
         if folder.name.startswith(_RUN):
             _remove_when_dead(folder)
-        elif folder.name.startswith(_NEW) and folder.stat().st_mtime < time.time() - _STILLBORN_AFTER_S:
+        elif folder.name.startswith(_NEW) and time.time() - _changed_at(folder) > _STILLBORN_AFTER_S:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _changed_at(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:  # its run has just given it its final name
+        return math.inf
 
 
 def _remove_when_dead(folder: Path) -> None:
@@ -163,12 +171,15 @@ def _remove_when_dead(folder: Path) -> None:
     except FileNotFoundError:  # its run was killed, or is closing, while it removed the folder
         shutil.rmtree(folder, ignore_errors=True)
         return
+    except PermissionError:  # another user's
+        return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-        logger.info("scratch=%s: removed what a killed run left", folder)
     except BlockingIOError:  # that run is alive
         pass
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        logger.info("scratch=%s: removed what a killed run left", folder)
     finally:
         os.close(lock)
 

@@ -199,11 +199,15 @@ def _let_go(response: BaseHTTPResponse) -> None:
 
 
 def _redirection(response: BaseHTTPResponse, address: str) -> tuple[str, dict[str, str]] | None:
-    """Return the address and the parameters, without the token, that `response` redirects to."""
+    """Return the address, empty when it is none, and the parameters without the token that it redirects to."""
     location = response.get_redirect_location()
     if not location:
         return None
-    target = urlsplit(urljoin(address, location))
+    try:
+        target = urlsplit(urljoin(address, location))
+        _ = target.port  # looked at because it is checked only then
+    except ValueError:
+        return "", {}
     named = parse_qsl(target.query, keep_blank_values=True)
     return (
         target._replace(query="", fragment="").geturl(),

@@ -281,7 +281,15 @@ def test_redirect_on_the_same_host_is_followed_with_the_token() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["http://localhost:{port}/api", "http://127.0.0.1:1/", "https://127.0.0.1:{port}/"]
+    "target",
+    [
+        "http://localhost:{port}/api",
+        "http://127.0.0.1:1/",
+        "https://127.0.0.1:{port}/",
+        "http://127.0.0.1:99999/",
+        "http://[::1",
+        "mailto:x",
+    ],
 )
 def test_redirect_elsewhere_is_not_followed(target: str) -> None:
     def send_away(request: Request, connection: socket.socket) -> None:
