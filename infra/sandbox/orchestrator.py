@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
+import stamina
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 WORK_POOL = "onc-mirror"
 DEPLOYMENT = "mirror-hour/hourly"
 
-_CONFLICT = 409
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -55,6 +55,11 @@ class FlowRun:
         return self.state_type == "CANCELLED" and "concurrency limit" in self.message
 
 
+def _is_busy(error: Exception) -> bool:
+    # Prefect answers 503 when its SQLite database is locked, and took nothing over.
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+
+
 class Orchestrator:
     """A connection to the server's API. Network and HTTP errors come as `httpx.HTTPError`."""
 
@@ -69,10 +74,11 @@ class Orchestrator:
 
     def create_work_pool(self) -> None:
         """Create the process work pool; fine when it is there."""
-        pool = {"name": WORK_POOL, "type": "process"}
-        answer = self._client.post("/work_pools/", json=pool)
-        if answer.status_code != _CONFLICT:
-            answer.raise_for_status()
+        try:
+            self._ask("POST", "/work_pools/", {"name": WORK_POOL, "type": "process"})
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.CONFLICT:
+                raise
 
     def clear_leftovers(self) -> None:
         """End what an earlier sandbox left unfinished. Only right while no worker runs.
@@ -82,26 +88,23 @@ class Orchestrator:
         """
         cut_off = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
         crashed = {"type": "CRASHED", "name": "Crashed", "message": "The sandbox ended during the run."}
-        self._post("/flow_runs/bulk_set_state", {"flow_runs": cut_off, "state": crashed, "force": True})
+        self._ask("POST", "/flow_runs/bulk_set_state", {"flow_runs": cut_off, "state": crashed, "force": True})
         missed = {
             "state": {"type": {"any_": ["SCHEDULED"]}},
             "expected_start_time": {"before_": datetime.now(UTC).isoformat()},
         }
-        self._post("/flow_runs/bulk_delete", {"flow_runs": missed})
-        for limit in self._post("/v2/concurrency_limits/filter", {}):
-            self._client.patch(f"/v2/concurrency_limits/{limit['id']}", json={"active_slots": 0}).raise_for_status()
+        self._ask("POST", "/flow_runs/bulk_delete", {"flow_runs": missed})
+        for limit in self._ask("POST", "/v2/concurrency_limits/filter", {}):
+            self._ask("PATCH", f"/v2/concurrency_limits/{limit['id']}", {"active_slots": 0})
 
     def trigger(self, deployment: str) -> FlowRun:
         """Schedule a run of `<flow>/<deployment>` for now."""
-        answer = self._client.get(f"/deployments/name/{deployment}")
-        answer.raise_for_status()
-        return _flow_run(self._post(f"/deployments/{answer.json()['id']}/create_flow_run", {}))
+        found = self._ask("GET", f"/deployments/name/{deployment}")
+        return _flow_run(self._ask("POST", f"/deployments/{found['id']}/create_flow_run", {}))
 
     def flow_run(self, run_id: str) -> FlowRun:
         """Look at a run."""
-        answer = self._client.get(f"/flow_runs/{run_id}")
-        answer.raise_for_status()
-        return _flow_run(answer.json())
+        return _flow_run(self._ask("GET", f"/flow_runs/{run_id}"))
 
     def count_task_runs(self, run_id: str, *, name_like: str, ended: bool = False) -> int:
         """Count the task runs of a run whose name contains `name_like`.
@@ -115,12 +118,13 @@ class Orchestrator:
         if ended:
             tasks["state"] = {"type": {"any_": list(_FINAL)}}
         wanted = {"flow_runs": {"id": {"any_": [run_id]}}, "task_runs": tasks}
-        return int(self._post("/task_runs/count", wanted))
+        return int(self._ask("POST", "/task_runs/count", wanted))
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        answer = self._client.post(path, json=body)
+    @stamina.retry(on=_is_busy, attempts=8, timeout=30.0)
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        answer = self._client.request(method, path, json=body)
         answer.raise_for_status()
-        return answer.json()
+        return answer.json() if answer.content else None
 
 
 def _flow_run(answer: Mapping[str, Any]) -> FlowRun:
