@@ -9,7 +9,7 @@ device and file that something is wrong with, and why.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @safely
 def mirror_hour(
     since: datetime | None = None, until: datetime | None = None, devices: list[str] | None = None
-) -> State[None]:
+) -> State[Any]:
     """Mirror what the archive took in since the last run.
 
     Args:
@@ -42,11 +42,12 @@ def mirror_hour(
         Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when
         a device could not be listed or a file failed.
     """
-    with open_mirror(load_settings()) as mirror:
+    settings = load_settings()
+    with open_mirror(settings) as mirror:
         run = start_run(mirror, since=since, until=until, devices=devices)
         gathered = list_devices(mirror, run, find_devices(mirror, run))
         planned = plan_transfers(mirror, run, gathered)
         outcomes = transfer_files(mirror, run, planned)
         report = finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
-    show_run(report)
+    show_run(report, settings.store_url)
     return final_state(report)

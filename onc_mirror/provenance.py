@@ -2,7 +2,8 @@
 
 The bucket describes itself: these entries are enough to tell which archive row an object holds, that it was
 proven, and how far, with no ledger at hand. S3 carries metadata as ASCII headers of 2 kB in all, so values are
-percent-encoded where they are not plain, and keys the archive may add later go into one entry.
+percent-encoded where they are not plain (blanks too, which headers lose), and keys the archive may add later go into
+one entry.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from onc_mirror.model import ArchiveFile, Fetched, StoredObject, Verdict
+    from onc_mirror.model import ArchiveFile, StoredObject, Verdict
 
 # The keys of a listed row (facts: the one real listing known, and the ONC client), and their metadata names.
 ARCHIVE_FIELDS = {
@@ -38,29 +39,27 @@ EXTRA = "onc-extra"
 # What changes when the archive replaces a file under its name. modifyDate is left out: it trails
 # archivedDate by seconds and so differs between two listings of the same content.
 _IDENTITY = ("archivedDate", "fileSize", "uncompressedFileSize")
-_LARGEST_BYTES = 1900
-_PLAIN = " !#$&'()*+,/:;=?@[]{}|^`\"<>\\"
+_LARGEST_BYTES = 1900  # the hashes that the store adds take the rest
+_PLAIN = "!#$&'()*+,/:;=?@[]{}|^`\"<>\\"
 
 
-def object_metadata(file: ArchiveFile, fetched: Fetched, verdict: Verdict, *, now: datetime) -> dict[str, str]:
+def object_metadata(file: ArchiveFile, verdict: Verdict, *, now: datetime) -> dict[str, str]:
     """Metadata of the object that holds `file`: ASCII, within S3's 2 kB.
 
-    A field that does not fit any more is left out; what tells one content from the next comes first.
+    The store adds the measured hashes. A field that does not fit any more is left out; what tells one content from
+    the next comes first.
     """
-    metadata = {
-        "sha256": fetched.sha256,
-        "md5": fetched.md5,
-        "grade": str(verdict.grade) if verdict.grade else "",
-        "mirrored-at": now.isoformat(timespec="milliseconds"),
-    }
+    metadata = {"mirrored-at": now.isoformat(timespec="milliseconds")}
+    if verdict.grade is not None:
+        metadata["grade"] = str(verdict.grade)
     known = {ARCHIVE_FIELDS[field]: file.row.get(field) for field in (*_IDENTITY, *ARCHIVE_FIELDS)}
     extra = {key: value for key, value in file.row.items() if key not in ARCHIVE_FIELDS}
-    wanted = {name: str(value) for name, value in known.items() if value is not None}
+    wanted = {name: str(value) for name, value in known.items() if value not in {None, ""}}
     if extra:
         wanted[EXTRA] = json.dumps(extra, separators=(",", ":"), sort_keys=True, default=str)
     left = _LARGEST_BYTES - _size(metadata)
     for name, text in wanted.items():
-        header = {name: _quoted(text)}
+        header = {name: quote(text, safe=_PLAIN, errors="surrogatepass")}
         if (size := _size(header)) <= left:
             metadata |= header
             left -= size
@@ -96,12 +95,6 @@ def holds(stored: StoredObject | None, file: ArchiveFile, grade: Grade) -> bool:
 def reachable_grade(file: ArchiveFile, grade: Grade) -> Grade:
     """The asked-for grade where the format has one; `size` for formats that can be proven no further."""
     return grade if file.extension in {"hdf5", "h5"} else Grade.SIZE
-
-
-def _quoted(text: str) -> str:
-    # A header loses blanks at its ends.
-    quoted = quote(text, safe=_PLAIN, errors="surrogatepass")
-    return quoted if quoted == quoted.strip() else quote(text, safe="", errors="surrogatepass")
 
 
 def _size(headers: Mapping[str, str]) -> int:

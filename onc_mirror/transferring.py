@@ -121,7 +121,7 @@ def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: V
     Raises:
         MirrorError: The store did not take them.
     """
-    metadata = object_metadata(file, fetched, verdict, now=mirror.clock())
+    metadata = object_metadata(file, verdict, now=mirror.clock())
     if not verdict.passed:
         return _quarantine(mirror, file, fetched, verdict)
     key = mirrored_key(file, mirror.settings.layout)
@@ -182,7 +182,7 @@ def _quarantine(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Ve
         "found": dict(verdict.found),
         "archive_row": dict(file.row),
     }
-    stored = mirror.store.publish(key, fetched, object_metadata(file, fetched, verdict, now=mirror.clock()))
+    stored = mirror.store.publish(key, fetched, object_metadata(file, verdict, now=mirror.clock()))
     mirror.store.write(f"{key}.json", json.dumps(note, indent=2, default=str).encode(), "application/json")
     return stored.key
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from onc_mirror.reporting import RunReport
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
 from prefect import task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.states import Completed, Failed
 
 from onc_mirror import mirroring
 from onc_mirror.gathering import Gathered, Run
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
+from onc_mirror.reporting import RunReport
 from tasks.policy import UNCACHED, safely
+
+if TYPE_CHECKING:
+    from prefect import State
+
+_NOTHING_WRONG = [{"device": "", "file": "", "decision": "", "reason": "", "what happened": "Nothing is wrong."}]
 
 
 @task(name="finish-run", **UNCACHED)
@@ -17,3 +27,51 @@ from tasks.policy import UNCACHED, safely
 def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: list[Outcome]) -> RunReport:
     """Move the watermarks and report."""
     return mirroring.finish_run(mirror, run, gathered, outcomes)
+
+
+@task(name="show-run", **UNCACHED)
+@safely
+def show_run(report: RunReport, store_url: str) -> None:
+    """Put the run's tables where the Prefect UI shows them."""
+    create_table_artifact(
+        key=f"{report.flow}-devices",
+        table=[asdict(counts) for counts in report.by_device],
+        description=f"Run {report.run_id}: what became of every listed file, per device.",
+    )
+    create_table_artifact(
+        key=f"{report.flow}-attention",
+        table=_attention(report) or _NOTHING_WRONG,
+        description=f"Run {report.run_id}: what needs attention, and why.",
+    )
+    create_markdown_artifact(
+        key=f"{report.flow}-summary", markdown=_summary(report, store_url), description=f"Run {report.run_id}."
+    )
+
+
+def final_state(report: RunReport) -> State[None]:
+    """The state that tells an operator at a glance how the run ended."""
+    message = (
+        f"{report.mirrored} of {report.listed} listed files mirrored, {report.already} already, {report.held} held,"
+        f" {report.quarantined} quarantined, {report.failed} failed; {len(report.errors)} devices not listed."
+    )
+    if report.state == "failed":
+        return Failed(message=message)
+    return Completed(name="CompletedWithHeld" if report.state == "completed-with-held" else None, message=message)
+
+
+def _attention(report: RunReport) -> list[dict[str, Any]]:
+    devices = [(error.device, "", "failed", error.reason, error.detail) for error in report.errors]
+    files = [(file.device, file.filename, file.decision.value, file.reason, file.detail) for file in report.attention]
+    return [dict(zip(_NOTHING_WRONG[0], row, strict=True)) for row in [*devices, *files]]
+
+
+def _summary(report: RunReport, store_url: str) -> str:
+    where = f"`{store_url}`, under `raw/<device>/<year>/<month>/<day>/`"
+    return (
+        f"## {report.state.replace('-', ' ').capitalize()}\n\n"
+        f"| listed | mirrored | already | held | quarantined | filtered | gone | failed | bytes | seconds |\n"
+        f"|---|---|---|---|---|---|---|---|---|---|\n"
+        f"| {report.listed} | {report.mirrored} | {report.already} | {report.held} | {report.quarantined}"
+        f" | {sum(report.filtered.values())} | {report.gone} | {report.failed} | {report.bytes} |"
+        f" {report.seconds:.1f} |\n\nThe files are in {where}."
+    )
