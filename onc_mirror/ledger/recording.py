@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, case, null
+from sqlalchemy import ColumnElement, and_, case, null
 from sqlalchemy.dialects import postgresql, sqlite
 
 from onc_mirror.ledger.rows import clean_text, listed_columns, order_of_change, settled_columns, size_or_none
@@ -110,7 +110,7 @@ def outcome_statement(dialect: str, state: State, *, judged_bytes: bool) -> Inse
 def _guard(state: State, *, judged_bytes: bool) -> ColumnElement[bool] | None:
     if state is State.FILTERED:
         # The bucket holds the file, or its verdict stands: a selection of today does not change that.
-        return files.c.state.not_in((State.MIRRORED, State.QUARANTINED))
+        return and_(files.c.state != State.MIRRORED, files.c.state != State.QUARANTINED)
     if state is State.QUARANTINED and not judged_bytes:
         # A stray row under another device's listing is no verdict on the proven object of that name.
         return files.c.state != State.MIRRORED
