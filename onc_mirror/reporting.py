@@ -8,9 +8,9 @@ As JSON (`to_json`, `from_json`) it has these keys; `listed` always equals the s
     errors [{device, reason, detail}],
     by_device [{device, listed, mirrored, already, held, quarantined, filtered, gone, failed, bytes}]
 
-`files` has every file with which something was done or is wrong, newest data first. The `already` and `filtered` ones are
-counted and not named, whatever the size of the run: a year's listing would bury the one line that matters, and
-the ledger names them all. `errors` are devices that could not be listed.
+`files` has every file with which something was done or is wrong, newest data first. The `already` and `filtered`
+ones are counted and not named, whatever the size of the run: a year's listing would bury the one line that
+matters, and the ledger names them all. `errors` are devices that could not be listed.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class ReportedFile:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCounts:
-    """What became of the files of one device; `listed` is the sum of the counts after it, `bytes` as in the report."""
+    """What became of the files of one device; `listed` is the sum of the counts after it, `bytes` were transferred."""
 
     device: str
     listed: int
