@@ -84,7 +84,7 @@ class ReportedFile:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCounts:
-    """What became of the files of one device; `listed` is the sum of the counts after it, `bytes` were transferred."""
+    """What became of the files of one device; `listed` is the sum of the counts; `bytes` were transferred."""
 
     device: str
     listed: int
