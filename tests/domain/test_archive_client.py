@@ -1,0 +1,400 @@
+"""The client against the archive stand-in: what it asks, what it makes of the answers, what it does about trouble."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.sandbox.archive.config import ArchiveConfig
+from infra.sandbox.archive.faults import Kind
+from onc_mirror.archive import Product
+from onc_mirror.downloading import download
+from onc_mirror.errors import (
+    ArchiveBusyError,
+    ConnectionLostError,
+    ConnectTimeoutError,
+    GarbledAnswerError,
+    ListingIncompleteError,
+    MirrorError,
+    NotReadyError,
+    RequestRejectedError,
+    StalledError,
+    TokenRejectedError,
+    TruncatedBodyError,
+    UnknownDeviceError,
+    WrongBodyError,
+    WrongSizeError,
+)
+from onc_mirror.model import TimeWindow
+from tests.support.archive import RunningArchive, running_archive
+from tests.support.opening import CANARY, open_archive
+from tests.support.secrecy import everything_printed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from onc_mirror.archive import OncArchive
+
+NOON = datetime(2022, 5, 2, 12, tzinfo=UTC)
+DEVICE = "TUMPMTSPECTROMETER001"
+DAY = TimeWindow(NOON - timedelta(days=1), NOON)
+CONFIG = ArchiveConfig(token=CANARY, data_start=NOON - timedelta(days=2))
+
+
+@pytest.fixture(scope="module", params=["page"])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArchive]:
+    """One stand-in for the module; `paged` asks for one of each paging style."""
+    with running_archive(tmp_path_factory.mktemp("archive"), replace(CONFIG, paging=request.param)) as archive:
+        yield archive
+
+
+@pytest.fixture
+def sea(running: RunningArchive) -> RunningArchive:
+    """The stand-in as if it had just begun."""
+    running.faults.clear()
+    running.forget_requests()
+    running.set_clock(NOON)
+    return running
+
+
+@pytest.fixture
+def archive(sea: RunningArchive) -> Iterator[OncArchive]:
+    with open_archive(sea.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def impatient(sea: RunningArchive) -> Iterator[OncArchive]:
+    """A client that takes a short silence for a stall."""
+    with open_archive(sea.url, stall_timeout_s=0.5) as opened:
+        yield opened
+
+
+def names(files: Any) -> list[str]:
+    return sorted(file.filename for file in files)
+
+
+def test_listing_by_archive_time_has_exactly_the_rows_of_the_archive(
+    sea: RunningArchive, archive: OncArchive
+) -> None:
+    listing = archive.list_files(DEVICE, archived=DAY)
+
+    expected = [
+        row for row in sea.rows(DEVICE) if DAY.since <= datetime.fromisoformat(row["archivedDate"]) < DAY.until
+    ]
+    assert len(expected) > 20
+    assert [file.row for file in listing.files] == expected
+    assert (listing.device_code, listing.window, listing.data_window) == (DEVICE, DAY, None)
+    assert all(file.device_code == DEVICE and file.expected_bytes for file in listing.files)
+    assert sea.requests[0].parameters == {
+        "deviceCode": DEVICE,
+        "dateArchivedFrom": "2022-05-01T12:00:00.000Z",
+        "dateArchivedTo": "2022-05-02T12:00:00.000Z",
+        "returnOptions": "all",
+        "rowLimit": "100000",
+    }
+
+
+def test_windows_that_touch_leave_no_file_out_and_share_none(archive: OncArchive) -> None:
+    middle = NOON - timedelta(hours=7)
+
+    whole = archive.list_files(DEVICE, archived=DAY)
+    parts = [archive.list_files(DEVICE, archived=window) for window in (
+        TimeWindow(DAY.since, middle), TimeWindow(middle, DAY.until)
+    )]  # fmt: skip
+
+    assert sum(len(part.files) for part in parts) == len(whole.files)
+    assert names(file for part in parts for file in part.files) == names(whole.files)
+
+
+def test_listing_by_data_time_and_extension(sea: RunningArchive, archive: OncArchive) -> None:
+    listing = archive.list_files(DEVICE, data=DAY, extension="hdf5")
+
+    assert listing.files
+    assert {file.extension for file in listing.files} == {"hdf5"}
+    assert all(file.begins_at and file.begins_at < DAY.until for file in listing.files)
+    assert sea.requests[0].parameters["fileExtension"] == "hdf5"
+    assert listing.data_window == DAY
+
+
+def test_window_that_begins_in_the_future_is_empty_without_asking(sea: RunningArchive, archive: OncArchive) -> None:
+    future = TimeWindow(datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) + timedelta(hours=2))
+
+    assert archive.list_files(DEVICE, data=future).files == ()
+    assert archive.list_files(DEVICE, archived=future).files == ()
+    assert sea.requests == ()
+
+
+def test_window_that_ends_in_the_future_is_fine(sea: RunningArchive, archive: OncArchive) -> None:
+    sea.set_clock(None)
+    now = datetime.now(UTC)
+
+    assert archive.list_files(DEVICE, archived=TimeWindow(now - timedelta(days=1), now + timedelta(days=1))).files
+
+
+@pytest.mark.parametrize("running", ["page", "dateFrom"], indirect=True)
+@pytest.mark.parametrize("row_limit", [3, 7, 24, 1000])
+@pytest.mark.parametrize("by_archive_time", [True, False], ids=["archive time", "data time"])
+def test_pages_bring_what_one_page_brings(*, sea: RunningArchive, row_limit: int, by_archive_time: bool) -> None:
+    archived, data = (DAY, None) if by_archive_time else (None, DAY)
+    with open_archive(sea.url) as whole, open_archive(sea.url, row_limit=row_limit) as paged:
+        expected = whole.list_files(DEVICE, archived=archived, data=data)
+        sea.forget_requests()
+        found = paged.list_files(DEVICE, archived=archived, data=data)
+
+    assert len(expected.files) > 24
+    assert found.files == expected.files
+    assert len(sea.requests) <= 1 + 2 * (len(expected.files) // row_limit)
+
+
+def test_rows_that_the_archive_loses_between_pages_are_found_again(
+    sea: RunningArchive, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_archive(sea.url, row_limit=10) as archive:
+        expected = archive.list_files(DEVICE, archived=DAY)
+        sea.fault(Kind.LOST_ROWS, length=2)
+        found = archive.list_files(DEVICE, archived=DAY)
+
+    assert names(found.files) == names(expected.files)
+    assert "rows_lost_between_pages" in caplog.text
+
+
+def test_pages_that_loop_are_an_error(sea: RunningArchive) -> None:
+    sea.fault(Kind.PAGE_LOOP)
+
+    with open_archive(sea.url, row_limit=10) as archive, pytest.raises(ListingIncompleteError) as caught:
+        archive.list_files(DEVICE, archived=DAY)
+
+    assert CANARY not in everything_printed(caught.value)
+
+
+def test_duplicate_rows_are_counted(sea: RunningArchive, archive: OncArchive) -> None:
+    expected = archive.list_files(DEVICE, archived=DAY)
+    sea.fault(Kind.DUPLICATE_ROWS)
+
+    found = archive.list_files(DEVICE, archived=DAY)
+
+    assert found.files == expected.files
+    assert found.duplicates == len(expected.files)
+
+
+def test_hostile_rows_are_all_accounted_for(sea: RunningArchive, archive: OncArchive) -> None:
+    expected = archive.list_files(DEVICE, archived=DAY)
+    sea.fault(Kind.EXTRA_ROWS)
+
+    found = archive.list_files(DEVICE, archived=DAY)
+
+    assert len(found.files) > len(expected.files)
+    assert {file.filename for file in expected.files} < {file.filename for file in found.files}
+
+
+def test_token_is_in_no_row(sea: RunningArchive, archive: OncArchive) -> None:
+    sea.fault(Kind.CHANGED_ROWS, changes={"note": f"fetched with token={CANARY}"})
+
+    found = archive.list_files(DEVICE, archived=DAY)
+
+    assert found.files
+    assert all("note" in file.row for file in found.files)
+    assert CANARY not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Kind.STALL, StalledError),
+        (Kind.RESET, (TruncatedBodyError, ConnectionLostError)),
+        (Kind.CUT, TruncatedBodyError),
+        (Kind.CHUNKED_CUT, ConnectionLostError),
+        (Kind.TOO_MANY_REQUESTS, ArchiveBusyError),
+        (Kind.SERVER_ERROR, ArchiveBusyError),
+        (Kind.UNAVAILABLE, ArchiveBusyError),
+        (Kind.STATUS, ArchiveBusyError),
+        (Kind.HTML, GarbledAnswerError),
+        (Kind.JSON, GarbledAnswerError),
+        (Kind.GARBLED_JSON, GarbledAnswerError),
+        (Kind.TOKEN_REVOKED, TokenRejectedError),
+    ],
+)
+def test_listing_trouble_has_its_type_and_keeps_the_token(
+    sea: RunningArchive, archive: OncArchive, impatient: OncArchive, kind: Kind, expected: Any
+) -> None:
+    assert archive.list_files(DEVICE, archived=DAY).files
+    sea.fault(kind)
+
+    with pytest.raises(MirrorError) as caught:
+        impatient.list_files(DEVICE, archived=DAY)
+
+    assert isinstance(caught.value, expected)
+    assert caught.value.subject == DEVICE
+    assert CANARY not in everything_printed(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Kind.STALL, StalledError),
+        (Kind.RESET, TruncatedBodyError),
+        (Kind.CUT, TruncatedBodyError),
+        (Kind.CHUNKED_CUT, ConnectionLostError),
+        (Kind.TOO_MANY_REQUESTS, ArchiveBusyError),
+        (Kind.SERVER_ERROR, ArchiveBusyError),
+        (Kind.UNAVAILABLE, ArchiveBusyError),
+        (Kind.HTML, WrongBodyError),
+        (Kind.JSON, WrongBodyError),
+        (Kind.GZIP, WrongBodyError),
+        (Kind.SHORT, WrongSizeError),
+        (Kind.ZERO_LENGTH, WrongSizeError),
+        (Kind.INJECTED_TEXT, WrongSizeError),
+        (Kind.NOT_READY, NotReadyError),
+        (Kind.VANISHED, NotReadyError),
+    ],
+)
+def test_download_trouble_has_its_type_and_leaves_nothing(
+    sea: RunningArchive, impatient: OncArchive, kind: Kind, expected: type[MirrorError], tmp_path: Path
+) -> None:
+    with open_archive(sea.url) as archive:
+        file = archive.list_files(DEVICE, archived=DAY, extension="hdf5").files[0]
+    sea.fault(kind, filename=file.filename, endpoint="download")
+
+    with pytest.raises(MirrorError) as caught:
+        download(impatient, file, tmp_path)
+
+    assert type(caught.value) is expected
+    assert caught.value.subject == file.filename
+    assert CANARY not in everything_printed(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_archive_that_takes_no_connections_is_a_connect_timeout(tmp_path: Path) -> None:
+    with running_archive(tmp_path, CONFIG) as sea, open_archive(sea.url, connect_timeout_s=0.2) as archive:
+        sea.set_clock(NOON)
+        sea.fault(Kind.CONNECT_TIMEOUT, seconds=60, count=1)
+        with pytest.raises(ConnectionLostError):
+            archive.list_files(DEVICE, archived=DAY)
+        with pytest.raises(ConnectTimeoutError) as caught:
+            archive.list_files(DEVICE, archived=DAY)
+
+    assert CANARY not in everything_printed(caught.value)
+
+
+def test_every_kind_of_file_is_downloaded_whole(sea: RunningArchive, archive: OncArchive, tmp_path: Path) -> None:
+    files = {
+        file.extension: file
+        for device in (DEVICE, "TUMLIDAR001", "TUMMUONTRACKER001")
+        for file in archive.list_files(device, archived=DAY).files
+    }
+    assert {"hdf5", "hld", "txt"} <= files.keys()
+
+    for file in files.values():
+        fetched = download(archive, file, tmp_path)
+        assert fetched.path.read_bytes() == sea.true_bytes(file.filename)
+        assert fetched.sha256 == sea.true_sha256(file.filename)
+
+
+def test_missing_content_length_is_no_trouble(sea: RunningArchive, archive: OncArchive, tmp_path: Path) -> None:
+    file = archive.list_files(DEVICE, archived=DAY, extension="hdf5").files[0]
+    sea.fault(Kind.NO_CONTENT_LENGTH)
+
+    assert download(archive, file, tmp_path).sha256 == sea.true_sha256(file.filename)
+
+
+def test_file_is_still_listed_until_it_vanishes(sea: RunningArchive, archive: OncArchive) -> None:
+    file, other = archive.list_files(DEVICE, archived=DAY).files[:2]
+    assert archive.still_lists(file)
+    assert archive.still_lists(replace(file, begins_at=None))
+
+    sea.fault(Kind.VANISHED, filename=file.filename)
+
+    assert not archive.still_lists(file)
+    assert not archive.still_lists(replace(file, begins_at=None))
+    assert archive.still_lists(other)
+
+
+def test_unknown_device_is_told_from_a_wrong_filter(archive: OncArchive) -> None:
+    with pytest.raises(UnknownDeviceError) as unknown:
+        archive.list_files("TUMNOTHING001")
+
+    assert (unknown.value.subject, unknown.value.api_code, unknown.value.status) == ("TUMNOTHING001", 127, 400)
+
+
+def test_swapped_clock_is_a_rejected_request_with_advice(sea: RunningArchive, archive: OncArchive) -> None:
+    sea.set_clock(NOON - timedelta(days=900))
+
+    with pytest.raises(RequestRejectedError, match="onc-mirror doctor") as caught:
+        archive.list_files(DEVICE, data=DAY)
+
+    assert caught.value.api_code == 25
+
+
+def test_wrong_token_is_permanent_and_not_repeated(sea: RunningArchive) -> None:
+    wrong = CANARY.replace("c4na7y", "wr0ngw")
+    with open_archive(sea.url, token=wrong, quick_retries=3) as archive, pytest.raises(TokenRejectedError) as caught:
+        archive.list_files(DEVICE)
+
+    assert len(sea.requests) == 1
+    assert wrong not in everything_printed(caught.value)
+
+
+def test_deployments_say_where_and_since_when(archive: OncArchive) -> None:
+    (deployment,) = archive.deployments("TUMLIDAR001")
+
+    assert (deployment.device_code, deployment.location, deployment.category) == ("TUMLIDAR001", "STR3", "LIDAR")
+    assert deployment.begins_at is not None
+    assert deployment.ends_at is None
+    assert deployment.overlaps(DAY)
+    assert not deployment.overlaps(TimeWindow(deployment.begins_at - timedelta(days=1), deployment.begins_at))
+
+
+def test_end_of_a_deployment_counts(tmp_path: Path) -> None:
+    config = replace(CONFIG, ended={"TUMLIDAR001": DAY.since})
+    with running_archive(tmp_path, config) as sea, open_archive(sea.url) as archive:
+        sea.set_clock(NOON)
+        (deployment,) = archive.deployments("TUMLIDAR001")
+
+    assert deployment.ends_at == DAY.since
+    assert not deployment.overlaps(DAY)
+
+
+def test_device_without_deployments_has_none(archive: OncArchive) -> None:
+    assert archive.deployments("TUMNOTHING001") == ()
+
+
+def test_products_are_one_per_code_and_extension(archive: OncArchive) -> None:
+    products = archive.products("TUMLIDAR001")
+
+    assert Product("LIDARSD", "LiDAR Sensor Data", "hdf5") in products
+    assert len(set(products)) == len(products)
+
+
+def test_devices_are_found_by_category_and_location(archive: OncArchive) -> None:
+    assert {device.code for device in archive.devices(category="LIDAR")} == {"TUMLIDAR001", "TUMLIDAR002"}
+    assert [device.code for device in archive.devices(location="STR3")] == ["TUMLIDAR001"]
+    assert [device.name for device in archive.devices(code="TUMLIDAR001")] != [""]
+    assert len(archive.devices()) > 9
+
+
+def test_clocks_are_compared_without_a_valid_token(sea: RunningArchive) -> None:
+    with open_archive(sea.url, token="nobody") as archive:
+        assert abs(archive.measure_clock()) < timedelta(seconds=3)
+
+
+def test_client_introduces_itself_and_keeps_its_connection(sea: RunningArchive, archive: OncArchive) -> None:
+    for _ in range(5):
+        archive.list_files(DEVICE, archived=DAY)
+
+    assert len(sea.requests) == 5
+    assert len({request.port for request in sea.requests}) == 1
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, onc_mirror.archive; print({'urllib3', 'pandas', 'pydantic', 'stamina'} & sys.modules.keys())"
+
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert ended.stdout.strip() == "set()"
