@@ -47,16 +47,19 @@ _HISTORY: Final[Mapping[str, tuple[tuple[int, datetime], ...]]] = {
     "PMTSD": ((2, datetime(2020, 1, 1, tzinfo=UTC)), (4, datetime(2021, 3, 1, tzinfo=UTC)),
               (5, datetime(2021, 10, 1, tzinfo=UTC)), (6, datetime(2022, 3, 1, tzinfo=UTC))),
 }  # fmt: skip
+_NEWEST_FIRST: Final = {
+    product: [(number, to_ms(since)) for number, since in reversed(history)] for product, history in _HISTORY.items()
+}
 # A PMT spectrometer file whose settings never changed holds nothing but its counters.
 _BARE_PMT: Final = {2: 1, 4: 3}
 
 
 def version_at(product: str, begin: int, draw: int) -> int:
     """The layout version of a file that begins at `begin` (ms)."""
-    history = _HISTORY.get(product)
+    history = _NEWEST_FIRST.get(product)
     if history is None:
         return 1
-    version = next(number for number, since in reversed(history) if begin >= to_ms(since))
+    version = next(number for number, since in history if begin >= since)
     if product == "PMTSD" and draw % 20 == 0:
         return _BARE_PMT.get(version, version)
     return version

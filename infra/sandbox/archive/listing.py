@@ -98,7 +98,8 @@ def _answer(listing: _Listing, devices: Sequence[SeaDevice]) -> dict[str, Any]:
     found = _find(listing, devices)
     page = _cut(listing, found)
     empty = listing.struck(Kind.EMPTY_LISTING)
-    rows = [] if empty else _rows(listing, page)
+    render = listing.shelf.row if option == "all" else listing.shelf.short_row
+    rows = [] if empty else _rows(listing, page, [render(edition) for edition in page.editions])
     answer: dict[str, Any] = {
         "citations": [citation(device) for device in devices],
         "files": [_shown(row, option) for row in rows],
@@ -116,13 +117,15 @@ def _find(listing: _Listing, devices: Sequence[SeaDevice]) -> list[Edition]:
     data, cursor = query.span("dateFrom", "dateTo", strict=strict)
     archived, _ = query.span("dateArchivedFrom", "dateArchivedTo", strict=False)
     product = query.one_of("dataProductCode", (product.code for product in PRODUCTS))
+    latest = query.flag("getLatest")
+    query.page()  # refuses a bad one before the work
     wanted = Wanted(data, archived, query.text("fileExtension"), product)
     found = [edition for device in devices for edition in listing.shelf.listed(device.code, wanted)]
     if len(devices) > 1:
         found.sort(key=lambda edition: (edition.file.begin, edition.file.name))
     if cursor:
         found = [edition for edition in found if edition.file.begin >= data.since][cursor - 1 :]
-    if query.flag("getLatest"):
+    if latest:
         found.reverse()
     return found
 
@@ -168,8 +171,7 @@ def _next(listing: _Listing, page: Page) -> dict[str, Any] | None:
     }
 
 
-def _rows(listing: _Listing, page: Page) -> list[dict[str, Any]]:
-    rows = [listing.shelf.row(edition) for edition in page.editions]
+def _rows(listing: _Listing, page: Page, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     _, cursor = listing.query.span("dateFrom", "dateTo", strict=False)
     first_page = page.number == 1 and not cursor
     for fault in listing.faults:

@@ -146,8 +146,10 @@ class Service:
     async def _download(self, request: web.Request, served: Served) -> Reply:
         name = self._read(request, ("filename",), ("filename",)).values["filename"]
         edition = self.shelf.named(name)
-        not_ready = self._strike(frozenset({Kind.NOT_READY}), served)
-        if edition is None or not_ready or self._is_gone(name, served):
+        refusing = self._strike(frozenset({Kind.NOT_READY, Kind.GONE_BETWEEN}), served)
+        if any(fault.kind is Kind.GONE_BETWEEN for fault in refusing):
+            self.shelf.faults.add(Fault(kind=Kind.VANISHED, filename=name))
+        if edition is None or refusing:
             raise ApiError(NO_SUCH_FILE, "Archive file does not exist", "filename")
         if self.shelf.contents.is_ready(edition.file, edition.growth):
             body = self._body(edition, served)
@@ -161,12 +163,6 @@ class Service:
         body = self.shelf.body(edition)
         faults = self._strike(DAMAGING, served)
         return damaged(body, faults, self.shelf.soft_spot(edition)) if faults else body
-
-    def _is_gone(self, name: str, served: Served) -> bool:
-        gone = self.shelf.tried(name)
-        if gone:
-            served.faults += (Kind.GONE_BETWEEN.value,)
-        return gone
 
     def _strike(self, kinds: frozenset[Kind], served: Served) -> list[Fault]:
         faults = self.shelf.faults.strike(kinds, served.endpoint, served.device, served.filename)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from infra.sandbox.archive.contents import Contents, Sizes
 from infra.sandbox.archive.faults import FaultBook, Kind
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from infra.sandbox.archive.body import Body
     from infra.sandbox.archive.config import ArchiveConfig
 
-_ANY_LIST = "device"
+ARCHIVE_LOCATION: Final = "/NA_Archive_04"
+_ANY_LIST: Final = "device"
 
 
 class Clock:
@@ -73,8 +73,6 @@ class Shelf:
         self.sea = Sea(config)
         self.contents = Contents(state_dir / "templates", config)
         self.faults = FaultBook(lambda: to_datetime(self.clock.now()))
-        self._gone: set[str] = set()
-        self._lock = threading.Lock()
 
     def listed(self, device_code: str, wanted: Wanted) -> list[Edition]:
         """What a listing of the device has, by begin and then name."""
@@ -82,7 +80,7 @@ class Shelf:
         files = self.sea.files(device_code, wanted, now)
         replacing = [fault for fault in self.faults.of_kind(Kind.RE_ARCHIVED) if fault.device in {None, device_code}]
         hiding = self.faults.of_kind(Kind.VANISHED)
-        if not (replacing or hiding or self._gone):
+        if not (replacing or hiding):
             return [Edition(file, file.archived, file.modified) for file in files]
         if replacing:
             files = self._with_replaced(files, device_code, wanted, now)
@@ -112,9 +110,14 @@ class Shelf:
             "compression": file.line.stream.compression,
             "dataProductCode": file.line.stream.product,
             "deviceCode": file.line.device.code,
-            "archiveLocation": "/NA_Archive_04",
+            "archiveLocation": ARCHIVE_LOCATION,
             "path": f"{draw % 32}/{draw // 32 % 64}/{draw // 2048 % 100}",
         }
+
+    def short_row(self, edition: Edition) -> dict[str, Any]:
+        """What the other return options need of it."""
+        file = edition.file
+        return {"filename": file.name, "deviceCode": file.line.device.code, "archiveLocation": ARCHIVE_LOCATION}
 
     def sizes(self, edition: Edition) -> Sizes:
         """Sizes of the edition."""
@@ -127,20 +130,6 @@ class Shelf:
     def soft_spot(self, edition: Edition) -> int:
         """Where a flipped bit does harm."""
         return self.contents.soft_spot(edition.file, edition.growth)
-
-    def tried(self, filename: str) -> bool:
-        """Whether the file is `gone-between`; from now on it is not listed either."""
-        file = self.sea.named(filename)
-        if file is None:
-            return False
-        hit = any(
-            fault.matches("download", file.line.device.code, filename)
-            for fault in self.faults.of_kind(Kind.GONE_BETWEEN)
-        )
-        if hit:
-            with self._lock:
-                self._gone.add(filename)
-        return hit
 
     def _with_replaced(self, files: Iterable[SeaFile], device_code: str, wanted: Wanted, now: int) -> list[SeaFile]:
         """`files` and those whose later archiving may bring them into the window."""
@@ -173,7 +162,7 @@ class Shelf:
 
     def _is_hidden(self, file: SeaFile, now: int) -> bool:
         name, device = file.name, file.line.device.code
-        return name in self._gone or any(
+        return any(
             _since(fault.at) <= now and fault.matches(fault.endpoint or _ANY_LIST, device, name)
             for fault in self.faults.of_kind(Kind.VANISHED)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import isodate
@@ -11,6 +12,7 @@ import isodate
 SECOND: Final = 1000
 HOUR: Final = 3_600_000
 DAY: Final = 24 * HOUR
+_MINUTE: Final = 60 * SECOND
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?Z)?")
@@ -33,12 +35,18 @@ def to_datetime(ms: int) -> datetime:
 
 def iso(ms: int) -> str:
     """As the API prints it: `2019-11-23T00:00:00.000Z`."""
-    return f"{to_datetime(ms):%Y-%m-%dT%H:%M:%S}.{ms % SECOND:03}Z"
+    day, rest = divmod(ms, DAY)
+    return f"{_date(day)}T{rest // HOUR:02}:{rest // _MINUTE % 60:02}:{rest // SECOND % 60:02}.{rest % SECOND:03}Z"
 
 
 def stamp(ms: int) -> str:
     """As file names have it: `20191123T000000.000Z`."""
-    return f"{to_datetime(ms):%Y%m%dT%H%M%S}.{ms % SECOND:03}Z"
+    return iso(ms).replace("-", "").replace(":", "")
+
+
+@lru_cache(maxsize=4096)
+def _date(day: int) -> str:
+    return f"{to_datetime(day * DAY):%Y-%m-%d}"
 
 
 def parse_moment(text: str) -> tuple[int, int]:
