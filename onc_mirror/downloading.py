@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHUNK_BYTES = 2**20
+# Measured: larger pieces cost no less CPU, and hashing them misses the cache more often.
+CHUNK_BYTES = 2**18
 
 # EFBIG: the file system, or a limit of the process, allows no larger file.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
