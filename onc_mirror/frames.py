@@ -173,4 +173,9 @@ def _from_text(text: str, dtype: Any) -> Any:
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     if dtype == SIZE:
         return int(text)
-    return text if dtype == STRING else dict(json.loads(text))
+    if dtype == STRING:
+        return text
+    row = json.loads(text)
+    if not isinstance(row, dict):
+        raise ValueError("the row is no JSON object")  # noqa: TRY004 - a fault of the text, as all others here
+    return row
