@@ -6,6 +6,7 @@ Exit codes: 0 all went well (with `--once`: the run reached a completed state), 
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import time
@@ -115,6 +116,7 @@ def _options(choices: dict[str, Any]) -> SandboxOptions:
 
 def _run(options: SandboxOptions, work: Callable[[Sandbox, Console], int]) -> NoReturn:
     console = Console(highlight=False)
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # a busy Prefect database is no news
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
 

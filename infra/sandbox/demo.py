@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import s3fs
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from infra.sandbox.options import ACCESS_KEY, BUCKET, SECRET_KEY
-from infra.sandbox.orchestrator import DEPLOYMENT
-from infra.sandbox.up import open_bucket_filesystem
+from infra.sandbox.orchestrator import DEPLOYMENT, FLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,9 @@ QUIET_LINE_S = 5.0
 
 # The server writes task runs from events, some time after they happened; what is not written when it stops is lost.
 RECORDED_S = 10.0
+
+# How long to leave the schedule's own run alone.
+CROWDED_S = 5.0
 
 # Task runs that stand for one file each are named `mirror <device> <filename>`.
 FILE_TASKS = "mirror "
@@ -43,8 +46,8 @@ def mirror_one_hour(sandbox: Sandbox, console: Console) -> FlowRun:
         run = _follow(sandbox, run, console)
         if not run.was_crowded_out:
             return run
-        console.print("the schedule's own run is at work; trying again")
-        time.sleep(POLL_S)
+        console.print("the schedule's own run is at work; trying again when it may be done")
+        time.sleep(CROWDED_S)
 
 
 def _follow(sandbox: Sandbox, run: FlowRun, console: Console) -> FlowRun:
@@ -87,31 +90,45 @@ def run_url(sandbox: Sandbox, run: FlowRun) -> str:
 
 
 def print_summary(sandbox: Sandbox, run: FlowRun, console: Console) -> None:
-    """Say how the run ended and what is in the bucket now, by device."""
+    """Say how the run ended, what it did per device, and what is in the bucket now."""
     style = "green" if run.is_completed else "red"
-    console.print(f"\n[bold {style}]{run.state_name}[/] {run.message}")
-    listed = open_bucket_filesystem(sandbox.options).find(f"{BUCKET}/raw", detail=True)
-    files, sizes = Counter[str](), Counter[str]()
-    for key, info in listed.items():
-        device = key.split("/")[2]
-        files[device] += 1
-        sizes[device] += info["size"]
-    table = Table(title=f"s3://{BUCKET}/raw", title_justify="left", show_footer=True)
-    table.add_column("device", f"{len(files)} devices")
-    table.add_column("files", str(files.total()), justify="right")
-    table.add_column("bytes", decimal(sizes.total()), justify="right")
-    for device in sorted(files):
-        table.add_row(device, str(files[device]), decimal(sizes[device]))
-    console.print(table)
+    console.print(f"\n[bold {style}]{run.state_name}[/] {escape(run.message)}", soft_wrap=True)
+    for key, title in (("devices", "What became of the listed files"), ("attention", "What needs attention")):
+        rows = sandbox.orchestrator.table_artifact(run.id, f"{FLOW}-{key}")
+        if any(any(row.values()) for row in rows):
+            console.print(_table(title, rows))
+    sizes = _mirrored_sizes(sandbox)
+    where = f"s3://{BUCKET}/raw at {sandbox.options.s3_url}"
+    console.print(f"{len(sizes)} files with {decimal(sum(sizes))} are in {where}.", soft_wrap=True)
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name, value in rows[0].items():
+        table.add_column(name, justify="right" if isinstance(value, int) else "left", no_wrap=isinstance(value, int))
+    for row in rows:
+        table.add_row(*(decimal(value) if name == "bytes" else str(value or "") for name, value in row.items()))
+    return table
+
+
+def _mirrored_sizes(sandbox: Sandbox) -> list[int]:
+    filesystem = s3fs.S3FileSystem(
+        key=ACCESS_KEY,
+        secret=SECRET_KEY,
+        endpoint_url=sandbox.options.s3_url,
+        client_kwargs={"region_name": "us-east-1"},
+    )
+    return [one["size"] for one in filesystem.find(f"{BUCKET}/raw", detail=True).values()]
 
 
 def print_directions(sandbox: Sandbox, console: Console) -> None:
     """Say where everything is and how to use it."""
     options = sandbox.options
-    table = Table.grid(padding=(0, 2))
-    table.add_row("Prefect UI", options.prefect_url)
-    table.add_row("S3 endpoint", f"{options.s3_url}  key {ACCESS_KEY}  secret {SECRET_KEY}  bucket {BUCKET}")
-    table.add_row("archive", options.archive_url)
-    table.add_row("logs", str(options.logs))
-    table.add_row("try", f". {options.env_file} && .venv/bin/onc-mirror status")
-    console.print(table, soft_wrap=True)
+    for name, text in (
+        ("Prefect UI", options.prefect_url),
+        ("S3 endpoint", f"{options.s3_url}  bucket {BUCKET}  key {ACCESS_KEY}  secret {SECRET_KEY}"),
+        ("archive", options.archive_url),
+        ("logs", str(options.logs)),
+        ("try", f". {options.env_file} && .venv/bin/onc-mirror status"),
+    ):
+        console.print(f"  {name:<12} {text}", soft_wrap=True)

@@ -10,7 +10,7 @@ from infra.sandbox.ports import HOST, Claim, pick_free
 ROOT = Path(__file__).resolve().parents[2]
 
 # Not secrets: they open nothing but the sandbox on the loopback address.
-ACCESS_KEY = "sandbox:mirror"  # Swift wants account:user
+ACCESS_KEY = "sandbox"
 SECRET_KEY = "sandbox-secret-key"  # noqa: S105
 BUCKET = "onc-mirror"
 

@@ -5,6 +5,7 @@ Not through Prefect's own client: importing that takes seconds, and writes to th
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WORK_POOL = "onc-mirror"
-DEPLOYMENT = "mirror-hour/hourly"
+FLOW = "mirror-hour"
+DEPLOYMENT = f"{FLOW}/hourly"
 
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
@@ -119,6 +121,13 @@ class Orchestrator:
             tasks["state"] = {"type": {"any_": list(_FINAL)}}
         wanted = {"flow_runs": {"id": {"any_": [run_id]}}, "task_runs": tasks}
         return int(self._ask("POST", "/task_runs/count", wanted))
+
+    def table_artifact(self, run_id: str, key: str) -> list[dict[str, Any]]:
+        """Return the rows of a run's table artifact; empty when the run made none of that key."""
+        wanted = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}}
+        found = self._ask("POST", "/artifacts/filter", wanted)
+        rows: list[dict[str, Any]] = json.loads(found[0]["data"]) if found else []
+        return rows
 
     @stamina.retry(on=_is_busy, attempts=8, timeout=30.0)
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:

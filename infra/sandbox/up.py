@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import s3fs
-
+from infra.sandbox.buckets import BucketError, create_bucket
 from infra.sandbox.environment import part_environment, write_env_file
 from infra.sandbox.options import ACCESS_KEY, BUCKET, SECRET_KEY, SandboxOptions
 from infra.sandbox.orchestrator import WORK_POOL, Orchestrator
@@ -143,17 +142,8 @@ def _deploy() -> Command:
     )
 
 
-def open_bucket_filesystem(options: SandboxOptions) -> s3fs.S3FileSystem:
-    """Open the S3 endpoint, for looking at what is there."""
-    return s3fs.S3FileSystem(
-        key=ACCESS_KEY, secret=SECRET_KEY, endpoint_url=options.s3_url, client_kwargs={"region_name": "us-east-1"}
-    )
-
-
 def _create_bucket(options: SandboxOptions, s3: Part) -> None:
-    filesystem = open_bucket_filesystem(options)
     try:
-        if not filesystem.exists(BUCKET):
-            filesystem.mkdir(BUCKET)
-    except OSError as error:
-        raise PartError(f"The S3 endpoint refuses a bucket: {error}\n{s3.tail()}") from error
+        create_bucket(options.s3_url, BUCKET, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    except BucketError as error:
+        raise PartError(f"{error}\n{s3.tail()}") from error
