@@ -92,17 +92,23 @@ def _refuse_sources(plan: Any, path: str) -> None:
 def _count_chunks(dataset: Any, path: str, size: int) -> int:
     count = 0
 
-    def on_chunk(chunk: Any) -> None:
+    def on_chunk(chunk: Any) -> tuple[int, int] | None:
         nonlocal count
         count += 1
-        _refuse_outside(path, chunk.byte_offset, chunk.size, size)
+        return None if _is_inside(chunk.byte_offset, chunk.size, size) else (chunk.byte_offset, chunk.size)
 
-    dataset.chunk_iter(on_chunk)
+    # What a callback returns ends the iteration; an exception raised in it does not come out of h5py whole.
+    if outside := dataset.chunk_iter(on_chunk):
+        _refuse_outside(path, outside[0], outside[1], size)
     return count
 
 
+def _is_inside(begin: int, length: int, size: int) -> bool:
+    return begin + length <= size
+
+
 def _refuse_outside(path: str, begin: int, length: int, size: int) -> None:
-    if begin + length > size:
+    if not _is_inside(begin, length, size):
         raise FlawError(
             Reason.BROKEN_STRUCTURE,
             f"{path}: {length} bytes of data should begin at byte {begin}, but the file has {size} bytes.",

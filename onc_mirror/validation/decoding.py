@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import zlib
 from operator import sub
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from h5py import h5d, h5s
 
-from onc_mirror.validation.datasets import dtype_of
+from onc_mirror.validation.datasets import dtype_of, filter_names
 from onc_mirror.validation.messages import LIBRARY_ERRORS, brief, meaning
 from onc_mirror.validation.reasons import FlawError, Reason
 
@@ -28,6 +29,9 @@ BATCH_BYTES = 8 * 2**20
 """Small chunks are read together up to this much; a larger chunk is read alone."""
 
 _OBJECT_BYTES = 128  # a guess at what a variable-length value takes once it is a Python object
+
+
+_ROOM_FOR_INFLATING = 4  # libhdf5 doubles its buffer while it inflates, beside the smaller one and the chunk itself
 
 
 def decode(dataset: Any, path: str, memory_bytes: int) -> None:
@@ -44,7 +48,7 @@ def decode(dataset: Any, path: str, memory_bytes: int) -> None:
     shape = dataset.shape
     if shape is None or 0 in shape:
         return
-    reader = _Reader(dataset, path)
+    reader = _Reader(dataset, path, memory_bytes)
     plan = dataset.get_create_plist()
     if plan.get_layout() == h5d.CHUNKED:
         _decode_chunks(dataset, reader, plan.get_chunk(), memory_bytes)
@@ -71,11 +75,12 @@ def _decode_chunks(dataset: Any, reader: _Reader, chunk: tuple[int, ...], memory
 class _Reader:
     """Reads boxes of one dataset into memory that is used again and again."""
 
-    def __init__(self, dataset: Any, path: str) -> None:
+    def __init__(self, dataset: Any, path: str, memory_bytes: int) -> None:
         dtype = dtype_of(dataset)
         if dtype is None:
             raise FlawError(Reason.UNKNOWN_TYPE, f"{path}: h5py has no equivalent for its type.")
         self.path = path
+        self._memory_bytes = memory_bytes
         self._dataset = dataset
         self._objects = dtype if dtype.hasobject else None
         self._type = dataset.get_type()
@@ -88,7 +93,7 @@ class _Reader:
             try:
                 self._read(box)
             except (*LIBRARY_ERRORS, MemoryError) as error:
-                raise FlawError(self._why(error), f"{self.path} at {list(box[0])}: {brief(error)}") from None
+                raise self._flaw(error, box[0]) from None
 
     def can_read(self, box: Box) -> bool:
         try:
@@ -97,11 +102,23 @@ class _Reader:
             return False
         return True
 
-    def _why(self, error: Exception) -> Reason:
+    def _flaw(self, error: Exception, offset: tuple[int, ...]) -> FlawError:
+        """Name a failed read. What goes wrong inside of a filter libhdf5 does not tell, so it is found out here."""
+        where = f"{self.path} at {list(offset)}"
         if named := meaning(error):
-            return named
-        complete = self._dataset.get_create_plist().all_filters_avail()
-        return Reason.UNDECODABLE_CHUNK if complete else Reason.UNKNOWN_FILTER
+            return FlawError(named, f"{where}: {brief(error)}")
+        plan = self._dataset.get_create_plist()
+        if not plan.all_filters_avail():
+            return FlawError(Reason.UNKNOWN_FILTER, f"{where}: {brief(error)}")
+        most_bytes = self._memory_bytes // _ROOM_FOR_INFLATING
+        if plan.get_layout() == h5d.CHUNKED and "gzip" in filter_names(plan):
+            try:
+                _, packed = self._dataset.read_direct_chunk(offset)
+            except LIBRARY_ERRORS as worse:
+                return FlawError(Reason.UNDECODABLE_CHUNK, f"{where}: {brief(worse)}")
+            if _inflates_beyond(packed, most_bytes):
+                return FlawError(Reason.VALIDATOR_MEMORY, f"{where}: inflates to more than {most_bytes} bytes.")
+        return FlawError(Reason.UNDECODABLE_CHUNK, f"{where}: {brief(error)}")
 
     def _read(self, box: Box) -> None:
         start, count = box
@@ -115,6 +132,19 @@ class _Reader:
         if len(self._buffer) < needed:
             self._buffer = np.empty(needed, np.uint8)
         self._dataset.read(target, self._space, self._buffer, self._type)
+
+
+def _inflates_beyond(packed: bytes, most_bytes: int) -> bool:
+    """Whether a zlib stream, broken later or not, gives more than `most_bytes`; found out in little memory."""
+    inflater = zlib.decompressobj()
+    inflated = 0
+    try:
+        while packed and not inflater.eof and inflated <= most_bytes:
+            inflated += len(inflater.decompress(packed, BATCH_BYTES))
+            packed = inflater.unconsumed_tail
+    except zlib.error:
+        return False
+    return inflated > most_bytes
 
 
 def _grid(shape: tuple[int, ...], cell: tuple[int, ...]) -> tuple[int, ...]:

@@ -98,21 +98,24 @@ class Walk:
     def _queue_links(self, group: Any, path: bytes) -> None:
         if path.count(b"/") >= DEEPEST:
             raise FlawError(Reason.TOO_COMPLEX, f"Groups are nested deeper than {DEEPEST} levels.")
-        children: list[tuple[Any, bytes, bytes]] = []
+        links: list[tuple[bytes, int, int]] = []
 
-        def on_link(name: bytes, link: Any) -> None:
-            self._links += 1
-            if self._links > MOST_OBJECTS:
-                raise FlawError(Reason.TOO_COMPLEX, f"The file has more than {MOST_OBJECTS} links.")
-            here = path + b"/" + name
-            if link.type != h5l.TYPE_HARD:
-                self._note_link(group, name, here, link.type)
-            elif link.u not in self._seen:
-                self._seen.add(link.u)
-                children.append((group, name, here))
+        def on_link(name: bytes, link: Any) -> bool:
+            links.append((name, link.type, link.u))
+            return len(links) > MOST_OBJECTS  # True ends the iteration; an exception would not come out whole
 
         group.links.iterate(on_link, info=True)
-        self._todo.extend(reversed(children))
+        self._links += len(links)
+        if self._links > MOST_OBJECTS:
+            raise FlawError(Reason.TOO_COMPLEX, f"The file has more than {MOST_OBJECTS} links.")
+        for name, kind, _ in links:
+            if kind != h5l.TYPE_HARD:
+                self._note_link(group, name, path + b"/" + name, kind)
+        hard = [(name, address) for name, kind, address in links if kind == h5l.TYPE_HARD]
+        for name, address in reversed(hard):
+            if address not in self._seen:
+                self._seen.add(address)
+                self._todo.append((group, name, path + b"/" + name))
 
     def _note_link(self, group: Any, name: bytes, path: bytes, kind: int) -> None:
         if kind == h5l.TYPE_SOFT:

@@ -61,7 +61,7 @@ ATTRIBUTES: dict[str, tuple[Any, Any]] = {
     "bytes": (np.bytes_(b"abc"), "abc"),
     "texts": (np.array(["a", "b"], dtype=object), ["a", "b"]),
     "not UTF-8": (np.bytes_(b"\xff"), "\ufffd"),
-    "bool": (np.bool_(True), True),  # noqa: FBT003 - a value, not a flag
+    "bool": (np.bool_(True), True),
     "complex": (1 + 2j, "(1+2j)"),
     "compound": (np.array((1, 2.5), dtype=[("a", "i4"), ("b", "f8")]), [1, 2.5]),
     "two axes": (np.arange(4, dtype="i2").reshape(2, 2), [[0, 1], [2, 3]]),

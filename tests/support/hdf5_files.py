@@ -94,17 +94,24 @@ def insert(path: Path, share: float, text: bytes) -> Path:
     return path
 
 
-def write_bomb(path: Path, *, chunk_bytes: int, inflated_bytes: int) -> Path:
-    """Write a gzip chunk that inflates to `inflated_bytes` of zeros where `chunk_bytes` are declared."""
-    packer = zlib.compressobj(9)
-    block = bytes(2**20)
-    packed = b"".join(packer.compress(block) for _ in range(inflated_bytes // len(block))) + packer.flush()
+def write_bomb(path: Path, *, chunk_bytes: int, inflated_bytes: int, chunks: int = 1) -> Path:
+    """Write gzip chunks that each inflate to `inflated_bytes` of zeros where `chunk_bytes` are declared."""
+    packed = _gzip_of_zeros(inflated_bytes)
     with h5py.File(path, "w") as file:
         dataset = file.create_dataset(
-            "bomb", shape=(chunk_bytes,), chunks=(chunk_bytes,), dtype="u1", compression="gzip"
+            "bomb", shape=(chunks * chunk_bytes,), chunks=(chunk_bytes,), dtype="u1", compression="gzip"
         )
-        dataset.id.write_direct_chunk((0,), packed)
+        for index in range(chunks):
+            dataset.id.write_direct_chunk((index * chunk_bytes,), packed)
     return path
+
+
+def _gzip_of_zeros(length: int) -> bytes:
+    """Return what zlib makes of `length` zeros, a multiple of 1 MiB, without compressing them all."""
+    packer = zlib.compressobj(9, wbits=-15)
+    block = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = (length % 65521) << 16 | 1
+    return b"\x78\xda" + block * (length // 2**20) + b"\x03\x00" + checksum.to_bytes(4, "big")
 
 
 def leave_open(path: Path, *, swmr: bool, rows: int = 1_000) -> Path:
