@@ -1,0 +1,104 @@
+"""A mirror between the archive stand-in and a store, and a check of what every run promises."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from onc_mirror.gathering import MirrorRequest
+from onc_mirror.ledger import open_ledger
+from onc_mirror.mirror import open_mirror
+from onc_mirror.mirroring import mirror_hour
+from onc_mirror.settings import MirrorSettings, load_settings
+from onc_mirror.store import ObjectStore, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from onc_mirror.mirror import Mirror
+    from onc_mirror.reporting import RunReport
+    from tests.support.archive import RunningArchive
+
+NOON = datetime(2022, 5, 2, 12, 30, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a test needs: an archive, the settings of a mirror of it, and a clock to turn.
+
+    Attributes:
+        archive: The stand-in.
+        settings: Impatient ones, so that faults show quickly.
+        now: What the mirror's clock says; the archive's own follows with `turn`.
+    """
+
+    archive: RunningArchive
+    settings: MirrorSettings
+    now: datetime = NOON
+
+    def turn(self, now: datetime) -> None:
+        self.now = now
+        self.archive.set_clock(now)
+
+    @contextmanager
+    def open(self) -> Iterator[Mirror]:
+        with open_mirror(self.settings, clock=lambda: self.now) as mirror:
+            yield mirror
+
+    def run(self, **request: Any) -> RunReport:
+        with self.open() as mirror:
+            return mirror_hour(mirror, MirrorRequest(**request))
+
+    def objects(self, prefix: str = "") -> dict[str, str]:
+        """SHA-256 of every object by key."""
+        with open_store(self.settings) as store:
+            return {found.key: _sha256(store, found.key) for found in store.list(prefix)}
+
+    def ledger_states(self, device_code: str) -> dict[str, tuple[str, str]]:
+        """State and reason by filename."""
+        with open_ledger(self.settings.ledger) as ledger:
+            entries = ledger.entries(device_code)
+        columns = (entries[name].fillna("").astype(str) for name in ("filename", "state", "reason"))
+        return {name: (state, reason) for name, state, reason in zip(*columns, strict=True)}
+
+    def assert_promises_hold(self, report: RunReport) -> None:
+        """Published means proven; everything is accounted for; the numbers add up; scratch is empty."""
+        raw = self.objects("raw/")
+        for key, sha256 in raw.items():
+            assert sha256 == self.archive.true_sha256(key.rpartition("/")[2]), f"{key} is not what the archive has"
+        counts = (report.mirrored, report.already, report.held, report.quarantined, report.gone, report.failed)
+        assert report.listed == sum(counts) + sum(report.filtered.values())
+        states = {
+            (code, name): state for code in report.devices for name, (state, _) in self.ledger_states(code).items()
+        }
+        assert len(states) >= report.listed
+        assert "listed" not in states.values(), "a listed file was left without an end"
+        mirrored = {name for (_, name), state in states.items() if state == "mirrored"}
+        assert mirrored <= {key.rpartition("/")[2] for key in raw}
+        assert not [path for path in self.settings.scratch.rglob("*") if path.is_file()]
+
+
+def bench(archive: RunningArchive, folder: Path, **overrides: Any) -> Bench:
+    """Set up a mirror of `archive` with its state in `folder` and, unless told otherwise, a folder as its store."""
+    (folder / "bucket").mkdir(exist_ok=True)
+    chosen: dict[str, Any] = {
+        "token": archive.token,
+        "archive_url": archive.url,
+        "store_url": f"file://{folder / 'bucket'}",
+        "state_dir": folder / "state",
+        "connect_timeout_s": 0.5,
+        "stall_timeout_s": 1.0,
+        "quick_retries": 0,
+        "retry_delays_s": (0.05, 0.3),
+    }
+    archive.set_clock(NOON)
+    return Bench(archive, load_settings(**chosen | overrides))
+
+
+def _sha256(store: ObjectStore, key: str) -> str:
+    with store.open(key) as body:
+        return hashlib.sha256(body.read()).hexdigest()
