@@ -168,7 +168,7 @@ def test_slow_bytes_are_no_stall() -> None:
             connection.sendall(bytes([byte]))
             server_over.wait(0.01)
 
-    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=0.4) as archive:
+    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=0.5) as archive:
         server_over = server.over
         assert archive.list_files(DEVICE).files == ()
 

@@ -227,11 +227,11 @@ def test_slow_drip_is_legal_while_bytes_come(tmp_path: Path) -> None:
 
     def drip(_: Request, connection: socket.socket) -> None:
         connection.sendall(answer(length=len(content)))
-        for start in range(0, len(content), 50):
-            connection.sendall(content[start : start + 50])
-            server.over.wait(0.02)
+        for start in range(0, len(content), 250):
+            connection.sendall(content[start : start + 250])
+            server.over.wait(0.1)
 
-    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=0.5) as archive:
+    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=0.7) as archive:
         assert download(archive, listed(len(content)), tmp_path).size_bytes == len(content)
 
 
