@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.support.archive import running_archive
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.archive import running_archive
-from tests.support.asking import Answer, ask
 
 from infra.sandbox.archive.config import ArchiveConfig
+from tests.support.archive import running_archive
+from tests.support.asking import Answer, ask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,6 +235,7 @@ def test_the_log_of_requests_has_all_but_the_token(archive: RunningArchive) -> N
     _list(archive, dateFrom="-PT3H")
     ask(archive.api("archivefile/download", filename=f"{DEVICE}_20220502T090000.000Z.txt"))
 
+    archive.wait_until_quiet()
     listing, download = archive.requests
     assert listing.parameters == {"deviceCode": DEVICE, "dateFrom": "-PT3H"}
     assert (listing.endpoint, listing.device, listing.status) == ("device", DEVICE, 200)

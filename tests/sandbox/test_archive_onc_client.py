@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from onc import ONC
-from tests.support.archive import running_archive
 
 from infra.sandbox.archive.config import ArchiveConfig
+from tests.support.archive import running_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

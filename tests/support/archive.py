@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,14 @@ class RunningArchive:
         return [
             served for served in self.requests if served.endpoint == endpoint and filename in {None, served.filename}
         ]
+
+    def wait_until_quiet(self, timeout_s: float = 5.0) -> None:
+        """Wait until no request is being served: the log lags behind what a client has received."""
+        until = time.monotonic() + timeout_s
+        while any(served.seconds is None for served in self.requests):
+            if time.monotonic() > until:
+                raise TimeoutError("Requests are still being served.")
+            time.sleep(0.005)
 
     def forget_requests(self) -> None:
         self.service.journal.clear()

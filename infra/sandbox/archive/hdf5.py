@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LARGEST_CHUNK: Final = 2_500_000
 _POOL: Final = 3
 _SAMPLE_ROWS: Final = 4096
+_SAMPLE_BYTES: Final = 300_000
 _LEVEL: Final = 4
 _ROOT_AT: Final = 36  # of the root's address in a superblock of version 3
 _CONTINUATION: Final = 0x10
@@ -59,7 +60,7 @@ def write_template(path: Path, recipe: Recipe) -> Template:
     scale = recipe.scale
     if recipe.target is not None:
         _write(part, recipe, 1.0)
-        scale = 1.0 + max(0.0, recipe.target - part.stat().st_size) / _bytes_per_scale(recipe)
+        scale = max(0.0, 1.0 + (recipe.target - part.stat().st_size) / _bytes_per_scale(recipe))
     clocks, payloads = _write(part, recipe, scale)
     size = part.stat().st_size
     stamps, headers = _find_stamps(part, list(recipe.stamps))
@@ -129,7 +130,7 @@ def _write_group(file: h5py.File, group: Group, rows: int, rng: np.random.Genera
 
 def _chunk_rows(column: Column, rows: int) -> int:
     largest = max(1, min(65_536, _LARGEST_CHUNK // column.row_bytes))
-    return max(1, min(rows, largest))
+    return -(-rows // -(-rows // largest))  # chunks of about one size, as a whole chunk is stored for the last rows
 
 
 def _chunk(column: Column, rows: int, rng: np.random.Generator) -> bytes:
@@ -151,7 +152,7 @@ def _bytes_per_scale(recipe: Recipe) -> float:
 def _bytes_per_row(column: Column, rng: np.random.Generator) -> float:
     if column.make is None:
         return column.row_bytes
-    rows = min(_SAMPLE_ROWS, _chunk_rows(column, _SAMPLE_ROWS))
+    rows = max(1, min(_SAMPLE_ROWS, _SAMPLE_BYTES // column.row_bytes))
     return len(_chunk(column, rows, rng)) / rows
 
 

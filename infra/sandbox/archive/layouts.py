@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 CHANNELS: Final = (1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15)
 READ_HZ: Final = 10_000
-_SMOOTH, _NOISY, _RAW = 0, 1023, 65535
-_LARGE, _HUGE = 4 * 2**20, 200 * 2**20
+# Counts of noise on a pixel for files of less than so many bytes: the size of a frame is to suit that of the file.
+_NOISE: Final = ((500_000, 0), (8_000_000, 1), (200_000_000, 1023))
+_NOISE_ALONE: Final = 65_535
 
 # First days of each version, oldest first; what is before the first has the version before it.
 _HISTORY: Final[Mapping[str, tuple[tuple[int, datetime], ...]]] = {
@@ -142,8 +143,8 @@ def _calibration(port: int) -> dict[str, Any]:
 
 
 def camera(_version: int, target: int | None) -> tuple[Group, ...]:
-    """MSSCD. Large files have noisy frames of about 1.6 MB; huge ones noise alone, which is fast to make and read."""
-    noise = _SMOOTH if target is None or target < _LARGE else _NOISY if target < _HUGE else _RAW
+    """MSSCD. Large files have frames of about 1.6 MB; huge ones hold noise alone, which is fast to make and read."""
+    noise = next((noise for below, noise in _NOISE if (target or 0) < below), _NOISE_ALONE)
     columns = (
         times(),
         floats("exposure_time", 1, 60),
