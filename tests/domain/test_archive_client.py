@@ -71,7 +71,7 @@ def archive(sea: RunningArchive) -> Iterator[OncArchive]:
 
 def patience_s(kind: Kind) -> float:
     """A stall timeout that a stall reaches soon, and a busy machine never does."""
-    return 0.5 if kind is Kind.STALL else 10.0
+    return 0.5 if kind is Kind.STALL else 60.0
 
 
 def names(files: Any) -> list[str]:

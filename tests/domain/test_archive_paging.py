@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from onc_mirror.archive.paging import ROW_LIMIT, Query, list_rows
@@ -112,6 +112,7 @@ windows = st.none() | st.tuples(st.integers(-5, 40), st.integers(1, 60)).map(
 )
 
 
+@settings(deadline=None)
 @given(rows=row_lists, limit=st.integers(1, 30), window=windows, overlapping=st.booleans())
 def test_page_style_brings_every_row_exactly_once(
     *, rows: list[dict[str, Any]], limit: int, window: TimeWindow | None, overlapping: bool
@@ -126,6 +127,7 @@ def test_page_style_brings_every_row_exactly_once(
     assert len(archive.asked) <= 1 + 2 * (len(expected) // limit)
 
 
+@settings(deadline=None)
 @given(rows=row_lists, limit=st.integers(1, 30), window=windows, skips_ties=st.booleans())
 def test_date_from_style_brings_every_row_exactly_once(
     *, rows: list[dict[str, Any]], limit: int, window: TimeWindow | None, skips_ties: bool
@@ -141,6 +143,7 @@ def test_date_from_style_brings_every_row_exactly_once(
     assert [row["dateFrom"] for row in found.distinct] == sorted(row["dateFrom"] for row in found.distinct)
 
 
+@settings(deadline=None)
 @given(
     rows=row_lists,
     cap=st.integers(1, 8),
@@ -161,6 +164,7 @@ def test_archive_that_caps_its_pages_gives_all_rows_or_an_error(
     assert sorted(names(found.distinct)) == sorted(names(rows))
 
 
+@settings(deadline=None)
 @given(
     rows=row_lists,
     limit=st.integers(1, 6),
@@ -190,6 +194,7 @@ def test_rows_that_stay_are_never_lost_to_rows_that_vanish_between_pages(
     assert len(set(found)) == len(found)
 
 
+@settings(deadline=None)
 @given(rows=row_lists, limit=st.integers(1, 6), window=windows)
 def test_archive_time_windows_page_completely(
     rows: list[dict[str, Any]], limit: int, window: TimeWindow | None

@@ -4,7 +4,7 @@ import pickle
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onc_mirror.archive.rows import format_time, parse_file, parse_time
@@ -90,6 +90,7 @@ def test_times_are_read_in_every_form_and_never_crash(text: object, expected: da
     assert parse_time(text) == expected
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis wants naive bounds
 def test_spelled_time_encloses_the_instant_within_a_millisecond(time: datetime) -> None:
     down, up = parse_time(format_time(time)), parse_time(format_time(time, round_up=True))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onc_mirror.sniffing import HDF5_SIGNATURE, SNIFFED_BYTES, impostor
@@ -71,6 +71,7 @@ def test_what_may_be_the_file_is_let_through(head: bytes, extension: str) -> Non
     assert impostor(head, extension) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=SNIFFED_BYTES))
 def test_hdf5_is_never_refused(rest: bytes) -> None:
     assert impostor(HDF5_SIGNATURE + rest, "hdf5") is None
