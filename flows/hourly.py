@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 
 @flow(name="mirror-hour", log_prints=False, persist_result=False)
-@safely
 def mirror_hour(
     since: datetime | None = None, until: datetime | None = None, devices: list[str] | None = None
 ) -> State[Any]:
@@ -42,6 +41,12 @@ def mirror_hour(
         Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when
         a device could not be listed or a file failed.
     """
+    return _mirror_hour(since, until, devices)
+
+
+# Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
+@safely
+def _mirror_hour(since: datetime | None, until: datetime | None, devices: list[str] | None) -> State[Any]:
     settings = load_settings()
     with open_mirror(settings) as mirror:
         run = start_run(mirror, since=since, until=until, devices=devices)

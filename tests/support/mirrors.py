@@ -91,7 +91,7 @@ def bench(archive: RunningArchive, folder: Path, **overrides: Any) -> Bench:
         "store_url": f"file://{folder / 'bucket'}",
         "state_dir": folder / "state",
         "connect_timeout_s": 0.5,
-        "stall_timeout_s": 1.0,
+        "stall_timeout_s": 2.0,
         "quick_retries": 0,
         "retry_delays_s": (0.05, 0.3),
     }
