@@ -249,11 +249,12 @@ def test_daily_files_that_begin_together_survive_a_page_border_between_them() ->
     assert sorted(names(found.distinct)) == names(rows)
 
 
-def test_silent_cap_is_noticed() -> None:
-    rows = [row(number, begin=number // 10, minutes=1) for number in range(ROW_LIMIT + 7)]
-    archive = ModelArchive(rows, announces=False, order=lambda row: row["dateFrom"])
+def test_silent_cap_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onc_mirror.archive.paging.ROW_LIMIT", 50)
+    rows = [row(number, begin=number, minutes=1) for number in range(57)]
+    archive = ModelArchive(rows, announces=False, cap=50)
 
-    found = list_rows(archive, Query(CODE, ROW_LIMIT))
+    found = list_rows(archive, Query(CODE, 50))
 
     assert len(found.distinct) == len(rows)
     assert len(archive.asked) == 2

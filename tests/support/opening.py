@@ -1,4 +1,4 @@
-"""Opening an archive client as tests want it: patient even on a busy machine, and with a token that is easy to find."""
+"""Opening an archive client as tests want it: patient on a busy machine, with a token that is easy to find."""
 
 from __future__ import annotations
 
