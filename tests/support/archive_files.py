@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from onc_mirror.model import ArchiveFile
 
 DEVICE = "TUMLIDAR001"
-# Frames and ledgers cost milliseconds per example, and a busy machine is no failure.
-bounded = settings(max_examples=50, deadline=None)
+# Frames and ledgers cost milliseconds per example, and a busy machine is no failure. Examples may share a ledger.
+bounded = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 BEGIN = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
@@ -45,15 +45,18 @@ _json_values = st.none() | st.booleans() | st.integers() | any_text
 rows = st.dictionaries(any_text, _json_values, max_size=3)
 
 
+_device_codes = st.sampled_from([DEVICE, "TUMMINISPECTROMETER002"])
+
+
 def archive_files(
-    filenames: st.SearchStrategy[str] = any_text, device_codes: st.SearchStrategy[str] | None = None
+    filenames: st.SearchStrategy[str] = any_text, device_codes: st.SearchStrategy[str] = _device_codes
 ) -> st.SearchStrategy[ArchiveFile]:
     """Archive files with any fields that a row can have."""
     words = st.none() | any_text.filter(bool)
     return st.builds(
         ArchiveFile,
         filename=filenames,
-        device_code=device_codes or st.sampled_from([DEVICE, "TUMMINISPECTROMETER002"]),
+        device_code=device_codes,
         product_code=words,
         begins_at=st.none() | times,
         ends_at=st.none() | times,
