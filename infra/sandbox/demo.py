@@ -94,8 +94,8 @@ def print_summary(sandbox: Sandbox, run: FlowRun, console: Console) -> None:
     style = "green" if run.is_completed else "red"
     console.print(f"\n[bold {style}]{run.state_name}[/] {escape(run.message)}", soft_wrap=True)
     for key, title in (("devices", "What became of the listed files"), ("attention", "What needs attention")):
-        rows = sandbox.orchestrator.table_artifact(run.id, f"{FLOW}-{key}")
-        if any(any(row.values()) for row in rows):
+        # A run with nothing to tell says so in a row without a device.
+        if rows := [row for row in sandbox.orchestrator.table_artifact(run.id, f"{FLOW}-{key}") if row["device"]]:
             console.print(_table(title, rows))
     sizes = _mirrored_sizes(sandbox)
     where = f"s3://{BUCKET}/raw at {sandbox.options.s3_url}"
@@ -104,10 +104,12 @@ def print_summary(sandbox: Sandbox, run: FlowRun, console: Console) -> None:
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left")
-    for name, value in rows[0].items():
-        table.add_column(name, justify="right" if isinstance(value, int) else "left", no_wrap=isinstance(value, int))
+    names = [name for name in rows[0] if any(row[name] for row in rows)]
+    for name in names:
+        is_number = isinstance(rows[0][name], int)
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number or name == "device")
     for row in rows:
-        table.add_row(*(decimal(value) if name == "bytes" else str(value or "") for name, value in row.items()))
+        table.add_row(*(decimal(row[name]) if name == "bytes" else escape(str(row[name] or "")) for name in names))
     return table
 
 

@@ -22,6 +22,7 @@ LOAD = """
 import json, sys
 from prefect.flows import load_flow_from_entrypoint
 flow = load_flow_from_entrypoint(sys.argv[1], use_placeholder_flow=False)
+flow.validate_parameters({"since": "2026-01-01T00:00:00Z"})
 print(json.dumps({"name": flow.name, "parameters": sorted(flow.parameters.properties)}))
 """
 
