@@ -1,7 +1,7 @@
 """The files that Swift's servers read: rings, one configuration per server, and the salt of all paths.
 
-They are written anew at each start, but for the salt in `swift.conf`: without it the data cannot be found again. So
-the ports may differ from start to start.
+They are written anew at each start, so that the ports may differ, but for the salt: without it the data cannot be
+found again.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ swift_hash_path_suffix = {salt}
 name = gold
 default = yes
 
-# 5 GiB and a little, as S3 has it.
+# As S3 has it: 5 GiB in one piece, and 2 kB of metadata, which Swift would hold to 256 bytes per value.
 [swift-constraints]
 max_file_size = 5368709122
+max_meta_value_length = 2048
 """
 
 _COMMON = """\
@@ -112,9 +113,11 @@ def write_configuration(state: Path, port: int, user: str) -> None:
     folder = state / "etc"
     for needed in (folder, state / "devices" / "disk", state / "recon"):
         needed.mkdir(parents=True, exist_ok=True)
-    swift_conf = folder / "swift.conf"
-    if not swift_conf.exists():
-        swift_conf.write_text(_SWIFT_CONF.format(salt=secrets.token_hex(16)), encoding="utf-8")
+    salt = state / "salt"
+    if not salt.exists():
+        salt.write_text(secrets.token_hex(16), encoding="ascii")
+    swift_conf = _SWIFT_CONF.format(salt=salt.read_text(encoding="ascii"))
+    (folder / "swift.conf").write_text(swift_conf, encoding="utf-8")
 
     def write(kind: str, own_port: int, text: str) -> None:
         whole = (_COMMON + text).format(host=HOST, port=own_port, user=user, folder=folder, state=state, kind=kind)

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from swift.common.middleware.tempauth import TempAuth
 
-from infra.sandbox.swift.keys import ACCESS_KEY_VARIABLE, SECRET_KEY_VARIABLE
+from infra.sandbox.swift.keys import ACCESS_KEY_VARIABLE, ACCOUNT, SECRET_KEY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Application = Callable[[dict[str, Any], Any], Any]
     Filter = Callable[[Application], Application]
-
-_ACCOUNT = "sandbox"
 
 
 class Memory:
@@ -67,7 +65,7 @@ def authenticate(settings: dict[str, str], **own: str) -> Filter:
 
     def make(application: Application) -> Application:
         users = TempAuth(application, settings | own)
-        url = f"$HOST/v1/{users.reseller_prefix}{_ACCOUNT}"
+        url = f"$HOST/v1/{ACCOUNT}"
         users.users[access_key] = {"key": os.environ[SECRET_KEY_VARIABLE], "url": url, "groups": [".admin"]}
         authenticated: Application = users
         return authenticated

@@ -15,7 +15,7 @@ from typing import Self
 
 from infra.sandbox.ports import HOST, is_free, pick_free
 from infra.sandbox.swift.configuration import PROXY, STORAGE, write_configuration
-from infra.sandbox.swift.keys import ACCESS_KEY_VARIABLE, SECRET_KEY_VARIABLE
+from infra.sandbox.swift.keys import ACCESS_KEY_VARIABLE, SECRET_KEY_VARIABLE, is_usable
 
 PORTS = 1 + len(STORAGE)
 
@@ -66,8 +66,10 @@ class SwiftServers:
         """Start all servers and return once the endpoint answers.
 
         Raises:
-            SwiftError: A port is in use, the folder cannot hold the data, or a server has ended.
+            SwiftError: A port is in use, the access key or the folder is of no use, or a server has ended.
         """
+        if not is_usable(self._keys[ACCESS_KEY_VARIABLE]):
+            raise SwiftError("The access key is too short. Choose another with --access-key.")
         for port in range(self._port, self._port + PORTS):
             if not is_free(port):
                 raise SwiftError(f"Port {port} is in use. Choose four free ones with --port FIRST, or --port 0.")

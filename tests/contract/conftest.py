@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from onc_mirror.store import open_store
+from tests.support.stores import running_ceph, running_swift, store_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from onc_mirror.store import ObjectStore
+    from tests.support.stores import Endpoint
+
+KNOWN = ("file", "swift", "ceph")
+STORES = os.environ.get("ONC_MIRROR_TEST_STORES", "file,swift").split(",")
+
+if unknown := set(STORES) - set(KNOWN):
+    raise pytest.UsageError(f"ONC_MIRROR_TEST_STORES knows {', '.join(KNOWN)}, not {', '.join(unknown)}.")
+
+
+@dataclass(frozen=True)
+class Place:
+    """An empty bucket or folder.
+
+    Attributes:
+        url: Its store URL.
+        missing_url: The URL of one that is not there.
+    """
+
+    url: str
+    missing_url: str
+
+    def open(self, url: str | None = None, **settings: Any) -> ObjectStore:
+        return open_store(store_settings(url or self.url, **settings))
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    with running_swift(tmp_path_factory.mktemp("swift")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(params=[name for name in STORES if name != "file"])
+def endpoint(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    """A running S3 endpoint that the environment points to."""
+    found: Endpoint = request.getfixturevalue(request.param)
+    found.use(monkeypatch)
+    return found
+
+
+@pytest.fixture
+def bucket(endpoint: Endpoint) -> Place:
+    """An empty bucket."""
+    return Place(f"s3://{endpoint.create_bucket()}", "s3://no-such-bucket")
+
+
+@pytest.fixture(params=STORES)
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """An empty bucket or folder of every kind."""
+    if request.param == "file":
+        folder = tmp_path / "store"
+        folder.mkdir()
+        return Place(folder.as_uri(), (tmp_path / "no-such-folder").as_uri())
+    found: Endpoint = request.getfixturevalue(request.param)
+    found.use(monkeypatch)
+    return Place(f"s3://{found.create_bucket()}", "s3://no-such-bucket")
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[ObjectStore]:
+    with place.open() as opened:
+        yield opened

@@ -1,0 +1,118 @@
+"""Stores for tests: real servers on this machine, and files to publish in them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.sandbox.buckets import create_bucket
+from infra.sandbox.ports import pick_free
+from infra.sandbox.swift.servers import SwiftServers
+from onc_mirror.model import Fetched
+from onc_mirror.settings import MirrorSettings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+ACCESS_KEY = "sandbox"
+SECRET_KEY = "c4nary-secret-key"
+
+MIB = 2**20
+# The least that S3 takes, so that files in parts can be small.
+PART_BYTES = 5 * MIB
+
+_CEPH = Path(__file__).parents[2] / "infra" / "sandbox" / "ceph.sh"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A running S3 endpoint.
+
+    Attributes:
+        url: Where.
+        access_key: Access key of a user who may do everything.
+        secret_key: Its secret.
+    """
+
+    url: str
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
+
+    def create_bucket(self) -> str:
+        """Create a bucket and return its name."""
+        name = f"bucket-{uuid.uuid4().hex[:12]}"
+        create_bucket(self.url, name, access_key=self.access_key, secret_key=self.secret_key)
+        return name
+
+    def use(self, patch: pytest.MonkeyPatch, **overrides: str) -> None:
+        """Set the variables that an operator would set."""
+        variables = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        }
+        for name, value in (variables | overrides).items():
+            patch.setenv(name, value)
+
+
+@contextmanager
+def running_swift(state: Path, port: int = 0) -> Iterator[Endpoint]:
+    """Run OpenStack Swift with its data in `state`."""
+    with SwiftServers(state, port, access_key=ACCESS_KEY, secret_key=SECRET_KEY) as servers:
+        yield Endpoint(servers.url)
+
+
+@contextmanager
+def running_ceph(state: Path) -> Iterator[Endpoint]:
+    """Run a Ceph RADOS Gateway with its data in `state`, or use the one that the environment names."""
+    if given := os.environ.get("ONC_MIRROR_TEST_CEPH_ENDPOINT"):
+        yield Endpoint(
+            given,
+            os.environ.get("ONC_MIRROR_TEST_CEPH_ACCESS_KEY", "sandbox"),
+            os.environ.get("ONC_MIRROR_TEST_CEPH_SECRET_KEY", "sandbox-secret-key"),
+        )
+        return
+    port = pick_free(3)
+    keys = {"CEPH_ACCESS_KEY": ACCESS_KEY, "CEPH_SECRET_KEY": SECRET_KEY}
+    try:
+        subprocess.run([_CEPH, "start", state, str(port)], env=os.environ | keys, check=True, timeout=240)
+        yield Endpoint(f"http://127.0.0.1:{port}")
+    finally:
+        subprocess.run([_CEPH, "wipe", state], check=True, timeout=60)
+
+
+def store_settings(url: str, **overrides: Any) -> MirrorSettings:
+    """Settings of an impatient mirror with the store `url`."""
+    chosen: dict[str, Any] = {
+        "token": "c4nary-token",
+        "multipart_bytes": PART_BYTES,
+        "connect_timeout_s": 5,
+        "stall_timeout_s": 20,
+        "quick_retries": 1,
+    }
+    return load_settings(store_url=url, **chosen | overrides)
+
+
+def fetched(folder: Path, body: bytes) -> Fetched:
+    """Write `body` to scratch as a complete download."""
+    path = folder / f"{uuid.uuid4().hex}.hdf5"
+    path.write_bytes(body)
+    return Fetched(
+        path,
+        size_bytes=len(body),
+        sha256=hashlib.sha256(body).hexdigest(),
+        md5=hashlib.md5(body, usedforsecurity=False).hexdigest(),
+    )
+
+
+def many_bytes(size: int, seed: int = 0) -> bytes:
+    """Bytes that do not repeat within a part, the same for the same seed."""
+    return hashlib.shake_128(seed.to_bytes(4, "big")).digest(size)
