@@ -93,6 +93,8 @@ def print_summary(sandbox: Sandbox, run: FlowRun, console: Console) -> None:
     """Say how the run ended, what it did per device, and what is in the bucket now."""
     style = "green" if run.is_completed else "red"
     console.print(f"\n[bold {style}]{run.state_name}[/] {escape(run.message)}", soft_wrap=True)
+    if not run.is_completed:
+        console.print(sandbox.parts.tail("worker"), markup=False, soft_wrap=True)
     for key, title in (("devices", "What became of the listed files"), ("attention", "What needs attention")):
         # A run with nothing to tell says so in a row without a device.
         if rows := [row for row in sandbox.orchestrator.table_artifact(run.id, f"{FLOW}-{key}") if row["device"]]:

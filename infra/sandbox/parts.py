@@ -181,6 +181,10 @@ class Parts:
         for part in self._running:
             part.check_alive()
 
+    def tail(self, name: str) -> str:
+        """Return the last lines of the log of the part called `name`, and where the rest is."""
+        return next(part.tail() for part in self._running if part.name == name)
+
     def wait_until_healthy(self, part: Part, timeout_s: float) -> None:
         """Wait until `part` answers.
 
