@@ -153,7 +153,7 @@ def _adopt(mirror: Mirror, file: ArchiveFile) -> Outcome | None:
 
 
 def _transfer(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
-    with mirror.scratch.slot(file.expected_bytes or 0) as folder:
+    with mirror.scratch.slot(file.expected_bytes) as folder:
         fetched = steps.download(mirror, file, folder)
         verdict = steps.validate(mirror, file, fetched)
         if verdict.reason in _HOLDING_REASONS:

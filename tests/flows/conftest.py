@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.sandbox.options import SandboxOptions
+from infra.sandbox.up import running_sandbox
+from tests.support.flow_runs import ArchiveControl, Deployed, environment_of
+from tests.support.stores import running_ceph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from infra.sandbox.up import Sandbox
+    from tests.support.stores import Endpoint
+
+STORES = [name for name in os.environ.get("ONC_MIRROR_TEST_STORES", "file,swift").split(",") if name != "file"]
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    options = SandboxOptions(
+        tmp_path_factory.mktemp("sandbox"), archive_port=0, s3_port=0, prefect_port=0, size="tiny"
+    )
+    with running_sandbox(options, print) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def archive(sandbox: Sandbox) -> Iterator[ArchiveControl]:
+    control = ArchiveControl(sandbox.options.archive_url)
+    control.clear()
+    yield control
+    control.clear()
+    control.close()
+
+
+@pytest.fixture
+def deployed(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployed:
+    """A mirror into the sandbox's own S3 endpoint; the test's environment points to it, too."""
+    found = Deployed(sandbox, environment_of(sandbox, tmp_path / "state", uuid.uuid4().hex[:8]))
+    for name, value in found.environment.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+@pytest.fixture(params=STORES)
+def deployed_everywhere(
+    request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Deployed:
+    """As `deployed`, into every S3 server that is asked for."""
+    environment = environment_of(sandbox, tmp_path / "state", uuid.uuid4().hex[:8])
+    if request.param == "ceph":
+        endpoint: Endpoint = request.getfixturevalue("ceph")
+        environment |= {
+            "AWS_ENDPOINT_URL": endpoint.url,
+            "AWS_ACCESS_KEY_ID": endpoint.access_key,
+            "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
+            "ONC_MIRROR_STORE_URL": f"s3://{endpoint.create_bucket()}",
+        }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Deployed(sandbox, environment)

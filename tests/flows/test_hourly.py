@@ -1,0 +1,155 @@
+"""The deployed hourly flow, through a real Prefect server and worker, into real S3 servers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from infra.sandbox.archive.config import DEFAULT_TOKEN
+from onc_mirror.gathering import MirrorRequest
+from onc_mirror.ledger import open_ledger
+from onc_mirror.mirror import open_mirror
+from onc_mirror.mirroring import mirror_hour
+from onc_mirror.reporting import RunReport
+from tests.support.flow_runs import rows_of, texts_below
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from tests.support.flow_runs import ArchiveControl, Deployed
+
+DEVICE = "TUMPMTSPECTROMETER001"
+QUIET_DEVICE = "TUMSTANDARDMODULE001"
+
+
+def last_report(deployed: Deployed) -> RunReport:
+    with open_ledger(deployed.settings.ledger) as ledger:
+        text = ledger.report(ledger.runs(1)[0].run_id)
+    assert text is not None
+    return RunReport.from_json(text)
+
+
+def hour() -> dict[str, str]:
+    """A window that ends on the last full hour, so that two runs list the same."""
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    return {"since": (end - timedelta(hours=1)).isoformat(), "until": end.isoformat()}
+
+
+def test_an_hour_of_all_deployed_devices_is_mirrored_once(
+    deployed_everywhere: Deployed, archive: ArchiveControl
+) -> None:
+    deployed = deployed_everywhere
+
+    first = deployed.run()
+
+    report = last_report(deployed)
+    before = deployed.objects()
+    raw = {key for key in before if key.startswith("raw/")}
+    assert (first.state_type, first.state_name) == ("COMPLETED", "Completed")
+    assert len(report.devices) == 10
+    assert len(raw) == report.mirrored >= 20
+    for key in raw:
+        assert hashlib.sha256(deployed.read(key)).hexdigest() == archive.true_sha256(key.rpartition("/")[2])
+    (stored,) = [key for key in before if key.startswith("reports/mirror-hour/")]
+    assert RunReport.from_json(deployed.read(stored).decode()) == report
+    archive.clear()
+
+    second = deployed.run(until=report.until.isoformat() if report.until else None)
+
+    assert second.state_type == "COMPLETED"
+    assert last_report(deployed).mirrored == 0
+    assert last_report(deployed).already > 0
+    assert deployed.objects() == before
+    assert not [one for one in archive.requests() if one["endpoint"] == "download"]
+
+
+def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed, archive: ArchiveControl) -> None:
+    archive.fault("bit-flip", filename=f"{DEVICE}_*-SDAQ-CAMERA.hdf5")
+    archive.fault("html", filename=f"{DEVICE}_*-SDAQ-PMTSPEC.hdf5")
+    archive.fault("not-ready", filename=f"{DEVICE}_*-SDAQ-MODULE.hdf5")
+    archive.fault("server-error", device="TUMLIDAR001", endpoint="device")
+
+    run = deployed.run(devices=[DEVICE, QUIET_DEVICE, "TUMLIDAR001"], **hour())
+
+    report = last_report(deployed)
+    assert (run.state_type, run.state_name) == ("FAILED", "Failed")
+    assert "1 devices not listed" in run.message
+    assert (report.mirrored, report.quarantined, report.failed, report.held) == (3, 1, 1, 1)
+    attention = deployed.table(run, "mirror-hour-attention")
+    assert {row["reason"] for row in attention} == {"archive-busy", "undecodable-chunk", "wrong-body", "not-ready"}
+    assert all(row["what happened"] for row in attention)
+    assert [row["device"] for row in deployed.table(run, "mirror-hour-devices")] == sorted(report.devices)
+    assert not [key for key in deployed.objects("raw/") if key.endswith(("CAMERA.hdf5", "PMTSPEC.hdf5"))]
+    names = {row["name"]: row["state_type"] for row in deployed.task_runs(run)}
+    (failed,) = [name for name, state in names.items() if name.startswith("mirror ") and state == "FAILED"]
+    assert failed.startswith(f"mirror {DEVICE} {DEVICE}_")
+    assert any(name.startswith("download ") and state == "FAILED" for name, state in names.items())
+    assert names["list TUMLIDAR001"] == "FAILED"
+
+
+def test_a_run_that_only_waits_for_files_is_completed_under_a_name_of_its_own(
+    deployed: Deployed, archive: ArchiveControl
+) -> None:
+    archive.fault("not-ready", filename=f"{QUIET_DEVICE}_*-SDAQ-MODULE.hdf5")
+
+    run = deployed.run(devices=[QUIET_DEVICE], **hour())
+
+    assert (run.state_type, run.state_name) == ("COMPLETED", "CompletedWithHeld")
+
+
+def test_the_flow_and_the_run_in_one_process_end_in_the_same_report(
+    deployed: Deployed, archive: ArchiveControl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.fault("zero-tail", filename=f"{DEVICE}_*-SDAQ-CAMERA.hdf5")
+    archive.fault("short", filename=f"{DEVICE}_*-SDAQ-PMTSPEC.hdf5")
+    archive.fault("still-open-write", filename=f"{DEVICE}_*-SDAQ-MODULE.hdf5")
+    window = hour()
+    deployed.run(devices=[DEVICE, QUIET_DEVICE], **window)
+    by_flow = last_report(deployed)
+    monkeypatch.setenv("ONC_MIRROR_STATE_DIR", str(tmp_path / "alone"))
+    monkeypatch.setenv("ONC_MIRROR_STORE_URL", f"{deployed.settings.store_url}-alone")
+
+    with open_mirror(deployed.settings) as mirror:
+        since, until = (datetime.fromisoformat(window[end]) for end in ("since", "until"))
+        alone = mirror_hour(mirror, MirrorRequest(since, until, devices=(DEVICE, QUIET_DEVICE)))
+
+    assert by_flow.files
+    assert comparable(by_flow) == comparable(alone)
+
+
+def comparable(report: RunReport) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(report.to_json())
+    return {key: value for key, value in content.items() if key not in {"run_id", "seconds"}}
+
+
+def test_the_token_is_nowhere_however_requests_fail(deployed: Deployed, archive: ArchiveControl) -> None:
+    for kind, tail in (("reset", "CAMERA"), ("stall", "PMTSPEC"), ("html", "MODULE"), ("server-error", "MINISPEC")):
+        archive.fault(kind, filename=f"{DEVICE}_*-SDAQ-{tail}.hdf5")
+    archive.fault("connect-timeout", filename=f"{DEVICE}_*-SDAQ-TRBCOUNTER.hdf5", seconds=5)
+    archive.fault("garbled-json", device="TUMLIDAR001", endpoint="device")
+    archive.fault("status", device="TUMLIDAR002", endpoint="device", status=403)
+    first = deployed.run(devices=[DEVICE, "TUMLIDAR001", "TUMLIDAR002"], **hour())
+    archive.clear()
+    archive.fault("token-revoked")
+
+    second = deployed.run()
+
+    assert (first.state_type, second.state_type) == ("FAILED", "FAILED")
+    assert last_report(deployed).errors or "token" in second.message.lower()
+    home = deployed.sandbox.options.state
+    written = texts_below(home / "prefect") | texts_below(home / "logs") | texts_below(deployed.settings.state_dir)
+    assert any("prefect.db" in path for path in written)
+    assert any("worker" in path for path in written)
+    leaks = [path for path, content in written.items() if DEFAULT_TOKEN.encode() in content]
+    leaks += [key for key in deployed.objects() if DEFAULT_TOKEN.encode() in deployed.read(key)]
+    (database,) = (home / "prefect").glob("prefect.db")
+    assert first.id in rows_of(database)
+    assert DEFAULT_TOKEN not in rows_of(database)
+    assert not leaks
+    assert DEFAULT_TOKEN not in httpx.get(f"{deployed.sandbox.options.prefect_url}/api/admin/version").text

@@ -1,0 +1,138 @@
+"""Runs of the deployed hourly flow on a real server and worker, each with a mirror of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from infra.sandbox.environment import client_environment
+from infra.sandbox.options import BUCKET
+from infra.sandbox.orchestrator import DEPLOYMENT
+from onc_mirror.settings import load_settings
+from onc_mirror.store import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.sandbox.orchestrator import FlowRun
+    from infra.sandbox.up import Sandbox
+    from onc_mirror.settings import MirrorSettings
+
+_LONGEST_S = 240.0
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The deployed mirror, with state, scratch and a place in a store of its own.
+
+    Attributes:
+        sandbox: The running sandbox.
+        environment: What its runs have in their environment beyond the worker's.
+    """
+
+    sandbox: Sandbox
+    environment: dict[str, str]
+
+    def run(self, **parameters: Any) -> FlowRun:
+        """Run the deployment through the worker and wait for its end."""
+        url = f"{self.sandbox.options.prefect_url}/api"
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+            found = client.get(f"/deployments/name/{DEPLOYMENT}").raise_for_status().json()
+            asked = {"job_variables": {"env": self.environment}, "parameters": parameters}
+            created = client.post(f"/deployments/{found['id']}/create_flow_run", json=asked).raise_for_status().json()
+        return self._wait(created["id"])
+
+    def table(self, run: FlowRun, key: str) -> list[dict[str, Any]]:
+        return self.sandbox.orchestrator.table_artifact(run.id, key)
+
+    def task_runs(self, run: FlowRun) -> list[dict[str, Any]]:
+        wanted = {"flow_runs": {"id": {"any_": [run.id]}}, "limit": 200}
+        url = f"{self.sandbox.options.prefect_url}/api/task_runs/filter"
+        found: list[dict[str, Any]] = (
+            httpx.post(url, json=wanted, timeout=30, trust_env=False).raise_for_status().json()
+        )
+        return found
+
+    @property
+    def settings(self) -> MirrorSettings:
+        """The settings that its runs have; call `use` first so that the store finds its credentials."""
+        return load_settings()
+
+    def objects(self, prefix: str = "") -> dict[str, tuple[int, Any]]:
+        """Size and time of every object by key."""
+        with open_store(self.settings) as store:
+            return {found.key: (found.size_bytes, found.modified_at) for found in store.list(prefix)}
+
+    def read(self, key: str) -> bytes:
+        with open_store(self.settings) as store, store.open(key) as body:
+            return body.read()
+
+    def _wait(self, run_id: str) -> FlowRun:
+        end = time.monotonic() + _LONGEST_S
+        while time.monotonic() < end:
+            run = self.sandbox.orchestrator.flow_run(run_id)
+            if run.is_final:
+                return run
+            time.sleep(_POLL_S)
+        raise TimeoutError(f"The run {run_id} did not end within {_LONGEST_S:.0f} s.")
+
+
+def environment_of(sandbox: Sandbox, folder: Path, prefix: str, **overrides: str) -> dict[str, str]:
+    """Environment of a mirror with its state in `folder` and its objects under `prefix`."""
+    mine = {
+        "ONC_MIRROR_STORE_URL": f"s3://{BUCKET}/{prefix}",
+        "ONC_MIRROR_STATE_DIR": str(folder),
+        "ONC_MIRROR_RETRY_DELAYS_S": "0.05,0.3",
+        "ONC_MIRROR_QUICK_RETRIES": "0",
+        "ONC_MIRROR_STALL_TIMEOUT_S": "3",
+        "ONC_MIRROR_CONNECT_TIMEOUT_S": "3",
+    }
+    return {
+        name: value
+        for name, value in (client_environment(sandbox.options) | mine | overrides).items()
+        if name.startswith(("ONC_", "AWS_"))
+    }
+
+
+class ArchiveControl:
+    """The stand-in's controls, over HTTP."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=f"{url}_sandbox", timeout=30, trust_env=False)
+
+    def fault(self, kind: str, **fields: Any) -> None:
+        self._client.post("/faults", json={"kind": kind, **fields}).raise_for_status()
+
+    def clear(self) -> None:
+        self._client.delete("/faults").raise_for_status()
+        self._client.delete("/requests").raise_for_status()
+
+    def requests(self) -> list[dict[str, Any]]:
+        found = self._client.get("/requests").raise_for_status().json()
+        return list(found["requests"] if isinstance(found, dict) else found)
+
+    def true_sha256(self, filename: str) -> str:
+        return str(self._client.get(f"/files/{filename}").raise_for_status().json()["sha256"])
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def texts_below(folder: Path) -> dict[str, bytes]:
+    """Content of every file below a folder, databases included."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and os.access(path, os.R_OK)}
+
+
+def rows_of(database: Path) -> str:
+    """Every value of every table of a SQLite database, as one text."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = [row for table in tables for row in connection.execute(f'SELECT * FROM "{table}"')]  # noqa: S608 - names of the database itself
+    return json.dumps(rows, default=str)
