@@ -181,6 +181,19 @@ def test_faults_count_down_and_hit_what_they_are_aimed_at(archive: RunningArchiv
     ]  # fmt: skip
 
 
+def test_a_client_that_hangs_does_not_keep_the_archive_from_stopping(templates: Path) -> None:
+    with running_archive(templates) as archive:
+        archive.set_clock(NOON)
+        archive.fault(Kind.STALL)
+        with streaming(archive.api("archivefile/download", filename=NAME)) as response:
+            assert response.status == 200
+            began = time.monotonic()
+            archive.stop()
+            took = time.monotonic() - began
+
+    assert took < 3
+
+
 class TestDeaf:
     @pytest.fixture
     def deaf(self, templates: Path) -> Iterator[RunningArchive]:

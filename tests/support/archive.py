@@ -22,7 +22,7 @@ from infra.sandbox.archive.server import serving
 from infra.sandbox.archive.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -40,11 +40,13 @@ class RunningArchive:
         url: Base URL with a trailing slash, as `ONC_MIRROR_ARCHIVE_URL` and `onc.ONC.baseUrl` want it.
         config: How it was set up.
         service: Its inside.
+        stop: Stops it before the context ends; more than once does no harm.
     """
 
     url: str
     config: ArchiveConfig
     service: Service
+    stop: Callable[[], None]
 
     @property
     def token(self) -> str:
@@ -122,7 +124,7 @@ def running_archive(
     runner = _Runner(service, port)
     runner.start()
     try:
-        yield RunningArchive(f"http://127.0.0.1:{runner.bound()}/", chosen, service)
+        yield RunningArchive(f"http://127.0.0.1:{runner.bound()}/", chosen, service, runner.stop)
     finally:
         runner.stop()
 

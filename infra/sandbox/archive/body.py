@@ -74,7 +74,8 @@ class Computed:
 
     def load(self) -> bytes:
         """The bytes."""
-        return self.make()[self.offset : self.offset + self.size]
+        content = self.make()
+        return content if self.size == self.whole else content[self.offset : self.offset + self.size]
 
 
 Piece = Memory | OnDisk | Computed

@@ -56,9 +56,10 @@ def stored_size(length: int) -> int:
 
 def deflate_stored(content: bytes) -> bytes:
     """`content` as a zlib stream without compression, whose size depends on the length alone."""
-    parts = [b"\x78\x01"]
+    parts: list[bytes | memoryview] = [b"\x78\x01"]
+    view = memoryview(content)
     for start in range(0, len(content), _STORED_BLOCK):
-        block = content[start : start + _STORED_BLOCK]
+        block = view[start : start + _STORED_BLOCK]
         final = start + _STORED_BLOCK >= len(content)
         parts += [struct.pack("<BHH", final, len(block), len(block) ^ 0xFFFF), block]
     return b"".join([*parts, struct.pack(">I", zlib.adler32(content))])

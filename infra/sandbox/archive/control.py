@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime  # noqa: TC003  pydantic reads the annotations
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from infra.sandbox.archive.faults import Fault
 from infra.sandbox.archive.times import iso
@@ -29,7 +28,7 @@ class ClockSetting(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    now: datetime | None = None
+    now: AwareDatetime | None = None
     running: bool = False
 
 

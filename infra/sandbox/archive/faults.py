@@ -10,11 +10,13 @@ import enum
 import itertools
 import threading
 from collections.abc import Callable, Mapping  # noqa: TC003  pydantic reads the annotations
-from datetime import datetime  # noqa: TC003  as above
 from fnmatch import fnmatchcase
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Endpoint = Literal["device", "location", "download", "deployments", "devices", "dataProducts", "dataAvailability"]
 
@@ -85,7 +87,7 @@ class Fault(BaseModel):
         filename: Exact name or glob; None matches any, also requests without a file.
         device: Device code; None matches any.
         endpoint: Last word of the path; None matches every endpoint at which the kind makes sense.
-        count: How often it strikes; None for always.
+        count: How many requests it strikes; None for always. Faults that change or hide files cannot be counted.
         after_bytes: See `Kind`.
         seconds: See `Kind`.
         bytes_per_second: See `Kind`.
@@ -113,7 +115,7 @@ class Fault(BaseModel):
     offset: int | None = None
     length: int | None = Field(default=None, ge=0)
     keep_size: bool = False
-    at: datetime | None = None
+    at: AwareDatetime | None = None
     changes: Mapping[str, Any] = Field(default_factory=dict)
     without: tuple[str, ...] = ()
     rows: tuple[Mapping[str, Any], ...] | None = None

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from infra.sandbox.archive.checksum import deflate_stored
-from infra.sandbox.archive.template import Clock, Template
+from infra.sandbox.archive.template import Template, TimeChunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,9 +72,9 @@ def write_template(path: Path, recipe: Recipe) -> Template:
     return Template(path, size, stamps, headers, tuple(sorted(clocks, key=lambda clock: clock.offset)), middle)
 
 
-def _write(part: Path, recipe: Recipe, scale: float) -> tuple[list[Clock], list[tuple[int, int]]]:
+def _write(part: Path, recipe: Recipe, scale: float) -> tuple[list[TimeChunk], list[tuple[int, int]]]:
     rng = np.random.default_rng(recipe.seed)
-    clocks: list[Clock] = []
+    clocks: list[TimeChunk] = []
     payloads: list[tuple[int, int]] = []
     with _create(part) as file:
         for index, (name, dtype) in enumerate(recipe.stamps.items()):
@@ -156,10 +156,10 @@ def _bytes_per_row(column: Column, rng: np.random.Generator) -> float:
     return len(_chunk(column, rows, rng)) / rows
 
 
-def _chunks(dataset: Any) -> list[Clock]:
+def _chunks(dataset: Any) -> list[TimeChunk]:
     found = (dataset.id.get_chunk_info(index) for index in range(dataset.id.get_num_chunks()))
     return [
-        Clock(info.byte_offset, info.size, dataset.chunks[0], info.chunk_offset[0], dataset.shape[0])
+        TimeChunk(info.byte_offset, info.size, dataset.chunks[0], info.chunk_offset[0], dataset.shape[0])
         for info in found
     ]
 

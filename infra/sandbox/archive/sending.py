@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from infra.sandbox.archive.journal import Served
 
 _CHUNK: Final = 256 * 1024
+_FIRST: Final = 4096
 _POLL_S: Final = 0.05
 _TICK_S: Final = 0.05
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
@@ -131,7 +132,7 @@ class _Sender:
     async def flushed(self) -> None:
         """Wait until all that was sent has left the process."""
         transport = self.request.transport
-        while transport is not None and not transport.is_closing() and _pending(transport):  # noqa: ASYNC110  no event tells
+        while transport is not None and not transport.is_closing() and transport.get_write_buffer_size():  # noqa: ASYNC110  no event tells
             await asyncio.sleep(_POLL_S / 10)
         await asyncio.sleep(_POLL_S / 10)
 
@@ -141,20 +142,21 @@ class _Sender:
             await asyncio.sleep(_POLL_S)
 
     async def _send_file(self, piece: OnDisk) -> None:
-        # Headers leave with the first write; what bypasses the response must come after it.
-        await self._write(piece.cut(0, _CHUNK).load())
+        if not self.served.sent:
+            # Headers leave with the first write; what bypasses the response must come after it.
+            await self._write(piece.cut(0, _FIRST).load())
+            piece = piece.cut(_FIRST, piece.size)
         transport = self.request.transport
         if transport is None:
             raise ConnectionResetError
         with piece.path.open("rb") as file:
             loop = asyncio.get_running_loop()
-            sent = await loop.sendfile(transport, file, piece.offset + _CHUNK, piece.size - _CHUNK)
-        self.served.sent += sent
+            self.served.sent += await loop.sendfile(transport, file, piece.offset, piece.size)
 
     async def _write(self, content: bytes) -> None:
         if self.slow is None:
-            await self.response.write(content)
             self.served.sent += len(content)
+            await self.response.write(content)
             return
         step = max(1, int(self.slow.bytes_per_second * _TICK_S))
         for start in range(0, len(content), step):
@@ -162,7 +164,3 @@ class _Sender:
             await self.response.write(part)
             self.served.sent += len(part)
             await asyncio.sleep(len(part) / self.slow.bytes_per_second)
-
-
-def _pending(transport: asyncio.WriteTransport | asyncio.Transport) -> int:
-    return transport.get_write_buffer_size()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,7 +30,7 @@ SWMR_OPEN: Final = 0x05
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class TimeChunk:
     """A chunk of times.
 
     Attributes:
@@ -49,9 +49,12 @@ class Clock:
 
     def content(self, begin: float, seconds: float) -> bytes:
         """The stream for a file whose rows are spread evenly over `seconds` from `begin`."""
-        moments = begin + (np.arange(self.first, self.first + self.rows) + 0.5) * (seconds / self.total)
+        step = seconds / self.total
+        moments = np.arange(self.first, self.first + self.rows, dtype="<f8")
+        moments *= step
+        moments += begin + step / 2
         moments[max(0, self.total - self.first) :] = 0.0
-        return deflate_stored(moments.astype("<f8").tobytes())
+        return deflate_stored(moments.tobytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Template:
     size: int
     stamps: Mapping[str, int]
     headers: tuple[tuple[int, int], ...]
-    clocks: tuple[Clock, ...]
+    clocks: tuple[TimeChunk, ...]
     payload: tuple[int, int]
 
     def save(self) -> None:
@@ -95,7 +98,7 @@ class Template:
             size=known["size"],
             stamps=known["stamps"],
             headers=tuple((start, length) for start, length in known["headers"]),
-            clocks=tuple(Clock(**clock) for clock in known["clocks"]),
+            clocks=tuple(TimeChunk(**clock) for clock in known["clocks"]),
             payload=(known["payload"][0], known["payload"][1]),
         )
 
@@ -104,19 +107,30 @@ class Template:
         changes: list[tuple[int, Piece]] = [
             (clock.offset, Computed(partial(clock.content, begin, seconds), clock.size)) for clock in self.clocks
         ]
-        changes += self._header_changes(stamps)
-        body = _overlay(OnDisk(self.path, 0, self.size), sorted(changes, key=lambda change: change[0]))
-        return Body((Memory(body.load()),)) if self.size <= IN_MEMORY else body
+        changes += [(start, Memory(self._header(start, length, stamps))) for start, length in self.headers]
+        if self.size > IN_MEMORY:
+            return _overlay(OnDisk(self.path, 0, self.size), sorted(changes, key=lambda change: change[0]))
+        content = bytearray(_small_file(self.path))
+        for offset, piece in changes:
+            content[offset : offset + piece.size] = piece.load()
+        return Body((Memory(bytes(content)),))
 
-    def _header_changes(self, stamps: Mapping[str, bytes]) -> Iterable[tuple[int, Memory]]:
-        with self.path.open("rb") as file:
-            for start, length in self.headers:
-                file.seek(start)
-                block = bytearray(file.read(length))
-                for name, offset in self.stamps.items():
-                    if start <= offset < start + length and name in stamps:
-                        block[offset - start : offset - start + 8] = stamps[name]
-                yield start, Memory(bytes(block) + struct.pack("<I", lookup3(bytes(block))))
+    def _header(self, start: int, length: int, stamps: Mapping[str, bytes]) -> bytes:
+        block = bytearray(_range(self.path, start, length))
+        for name, offset in self.stamps.items():
+            if start <= offset < start + length:
+                block[offset - start : offset - start + 8] = stamps[name]
+        return bytes(block) + struct.pack("<I", lookup3(bytes(block)))
+
+
+@lru_cache(maxsize=256)
+def _small_file(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@lru_cache(maxsize=4096)
+def _range(path: Path, start: int, length: int) -> bytes:
+    return OnDisk(path, start, length).load()
 
 
 def still_open(body: Body, flags: int) -> Body:
