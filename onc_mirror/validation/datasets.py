@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 from h5py import h5d
 
+from onc_mirror.validation.findings import text_of
 from onc_mirror.validation.messages import meaning
 from onc_mirror.validation.reasons import FlawError, Reason
 
@@ -42,7 +43,7 @@ def check_dataset(dataset: Any, path: str, size: int) -> tuple[dict[str, Any], b
         return described, False
     described["shape"] = None if dataset.shape is None else list(dataset.shape)
     if plan.get_external_count():
-        name = plan.get_external(0)[0]
+        name = text_of(plan.get_external(0)[0])
         raise FlawError(Reason.EXTERNAL_STORAGE, f"{path} keeps its data in {name!r}, which was not opened.")
     if layout == h5d.CHUNKED:
         described["chunk"] = list(plan.get_chunk())

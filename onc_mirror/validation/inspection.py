@@ -14,7 +14,7 @@ from h5py import h5f, h5o, h5p
 from onc_mirror.model import Grade, Verdict
 from onc_mirror.validation.decoding import decode
 from onc_mirror.validation.findings import Findings, text_of
-from onc_mirror.validation.messages import LIBRARY_ERRORS, brief, meaning
+from onc_mirror.validation.messages import LIBRARY_ERRORS, brief, meaning, naming_errors
 from onc_mirror.validation.reasons import FlawError, Reason
 from onc_mirror.validation.superblock import Superblock, read_superblock
 from onc_mirror.validation.walking import Walk
@@ -96,7 +96,8 @@ class _Inspection:
         first: FlawError | None = None
         for path in datasets:
             try:
-                decode(h5o.open(file, path), text_of(path), memory_bytes)
+                with naming_errors(text_of(path), Reason.UNDECODABLE_CHUNK):
+                    decode(h5o.open(file, path), text_of(path), memory_bytes)
             except FlawError as flaw:
                 self._findings.note(f"{flaw.reason}: {flaw.detail}")
                 first = first or flaw
@@ -118,7 +119,8 @@ def _opened(path: str, superblock: Superblock | None, size: int) -> Iterator[Any
     try:
         yield file
     finally:
-        file.close()
+        with naming_errors("on closing", Reason.BROKEN_STRUCTURE):
+            file.close()
 
 
 def _access() -> Any:

@@ -7,7 +7,13 @@ text (see `superblock`); each text below is what HDF5 2.0.0 says, seen by the te
 
 from __future__ import annotations
 
-from onc_mirror.validation.reasons import Reason
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from onc_mirror.validation.reasons import FlawError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What h5py raises for a damaged file: its table maps libhdf5's minor error numbers to these, RuntimeError being
 # the rest; building a numpy type from a damaged header adds the others. MemoryError is a different matter.
@@ -37,3 +43,12 @@ def meaning(error: BaseException) -> Reason | None:
 def brief(error: BaseException) -> str:
     """Return an error's text, bounded; its type when it has no text."""
     return (str(error).strip("'\"") or type(error).__name__)[:_LONGEST_DETAIL]
+
+
+@contextmanager
+def naming_errors(where: str, otherwise: Reason) -> Iterator[None]:
+    """Turn what h5py raises into a `FlawError` that says where, with the reason of its text or `otherwise`."""
+    try:
+        yield
+    except LIBRARY_ERRORS as error:
+        raise FlawError(meaning(error) or otherwise, f"{where}: {brief(error)}") from None

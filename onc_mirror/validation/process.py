@@ -71,7 +71,7 @@ class WorkerProcess:
         self._pending = b""
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, fixed arguments
-                [sys.executable, "-P", "-s", "-m", "onc_mirror.validation.worker", str(memory_bytes)],
+                [sys.executable, "-P", "-m", "onc_mirror.validation.worker", str(memory_bytes)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

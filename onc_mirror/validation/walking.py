@@ -13,7 +13,7 @@ from h5py import h5a, h5d, h5g, h5l, h5o, h5s
 
 from onc_mirror.validation.datasets import check_dataset
 from onc_mirror.validation.findings import text_of
-from onc_mirror.validation.messages import LIBRARY_ERRORS, brief, meaning
+from onc_mirror.validation.messages import brief, meaning, naming_errors
 from onc_mirror.validation.reasons import FlawError, Reason
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Walk:
             FlawError: Something is broken, lies outside or there is too much of it; the first that was met. The
                 walk goes on behind a broken object, and the notes name them all.
         """
-        self._seen.add(h5o.get_info(file).addr)
+        with naming_errors("/", Reason.BROKEN_STRUCTURE):
+            self._seen.add(h5o.get_info(file).addr)
         self._visit(file, b"/", b"")
         if not self._todo and self._first is None:
             self._findings.note("no groups")
@@ -69,15 +70,12 @@ class Walk:
 
     def _visit(self, parent: Any, name: bytes, path: bytes) -> None:
         try:
-            self._look_at(h5o.open(parent, name), path)
+            with naming_errors(text_of(path) or "/", Reason.BROKEN_STRUCTURE):
+                self._look_at(h5o.open(parent, name), path)
         except FlawError as flaw:
             if flaw.reason in {Reason.TOO_COMPLEX, Reason.VALIDATOR_MEMORY}:
                 raise
             self._remember(flaw)
-        except LIBRARY_ERRORS as error:
-            self._remember(
-                FlawError(meaning(error) or Reason.BROKEN_STRUCTURE, f"{text_of(path) or '/'}: {brief(error)}")
-            )
 
     def _remember(self, flaw: FlawError) -> None:
         self._findings.note(f"{flaw.reason}: {flaw.detail}")

@@ -45,9 +45,10 @@ def test_memory_is_bounded_by_a_chunk_and_not_by_the_file(tmp_path: Path) -> Non
     path = write_large_file(tmp_path / "large")
     assert path.stat().st_size > 300 * 2**20
 
-    with Validator(timeout_s=120, memory_bytes=256 * 2**20, processes=1) as validator:
+    memory_bytes = 256 * 2**20
+    with Validator(timeout_s=120, memory_bytes=memory_bytes, processes=1) as validator:
         verdict = validator.validate(path, "a.hdf5", Grade.CONTENT)
-        (worker,) = psutil.Process().children()
+        (worker,) = [it for it in psutil.Process().children() if it.cmdline()[-1:] == [str(memory_bytes)]]
         status = dict(line.split(":") for line in Path(f"/proc/{worker.pid}/status").read_text().splitlines())
 
     assert verdict.passed, verdict.detail

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from onc_mirror.model import Verdict
 
-FILES = 24
+FILES = 16
 
 
 def write_varied_file(path: Path, libver: str) -> bytes:
@@ -75,6 +75,8 @@ def test_randomly_damaged_files_get_a_verdict_each(tmp_path: Path, libver: str) 
     reasons = [damaged.reason for damaged, _ in verdicts if not damaged.passed]
     assert len(reasons) > FILES // 4
     assert set(reasons) <= set(Reason)
+    # Killed by a signal, libhdf5 crashed; an exit code would be an exception that the worker does not expect.
+    assert not [damaged.detail for damaged, _ in verdicts if "exit code" in damaged.detail]
 
 
 @given(head=st.binary(max_size=120), offset=st.sampled_from([0, 512, 1024]))
