@@ -156,7 +156,8 @@ class Ledger:
         later = insert.excluded.watermark > devices.c.watermark
         row = {"device_code": device_code, "watermark": until, "updated_at": now}
         with self._writing() as connection:
-            connection.execute(insert.on_conflict_do_update(["device_code"], set_=changes, where=later), row)
+            upsert = insert.on_conflict_do_update(index_elements=["device_code"], set_=changes, where=later)
+            connection.execute(upsert, row)
 
     def summary(self) -> tuple[DeviceSummary, ...]:
         """Return every device that has a watermark or a file, sorted by code."""
