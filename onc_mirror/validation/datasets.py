@@ -41,7 +41,8 @@ def check_dataset(dataset: Any, path: str, size: int) -> tuple[dict[str, Any], b
     if layout == h5d.VIRTUAL:  # not even its shape is asked for: that can make libhdf5 open the sources
         _refuse_sources(plan, path)
         return described, False
-    described["shape"] = None if dataset.shape is None else list(dataset.shape)
+    shape = dataset.shape
+    described["shape"] = None if shape is None else list(shape)
     if plan.get_external_count():
         name = text_of(plan.get_external(0)[0])
         raise FlawError(Reason.EXTERNAL_STORAGE, f"{path} keeps its data in {name!r}, which was not opened.")
