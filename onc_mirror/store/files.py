@@ -14,6 +14,7 @@ itself is never created: an unmounted disk must not fill the one below it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -99,6 +100,8 @@ class FileStore:
         """As `ObjectStore.open`."""
         path = self._path(key)
         with explaining(self._root, key):
+            if path.is_dir():
+                raise FileNotFoundError(errno.ENOENT, "a folder")
             return path.open("rb")
 
     def copy(self, source: str, target: str) -> StoredObject:

@@ -26,7 +26,7 @@ _RENAMES = 10
 
 _BY_ERRNO: dict[int, tuple[type[MirrorError], str]] = {
     errno.ENOENT: (ObjectMissingError, "has no such object"),
-    errno.EISDIR: (ObjectMissingError, "has no such object, but a folder of this name"),
+    errno.EISDIR: (UnsafeNameError, "has a folder where this key needs an object"),
     errno.ENOTDIR: (UnsafeNameError, "has an object where this key needs a folder"),
     errno.EEXIST: (UnsafeNameError, "has an object where this key needs a folder"),
     errno.ENAMETOOLONG: (UnsafeNameError, "does not take a name this long"),
@@ -80,14 +80,22 @@ class Partials:
     def create(self) -> Iterator[tuple[BinaryIO, Path]]:
         """Open a new file for writing, and delete it at the end unless it was moved."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / uuid.uuid4().hex
+        file, path = self._claim()
         try:
-            with path.open("xb") as file:
-                # Taken for a leftover before it is locked, it is gone, and moving it fails: a transient error.
-                fcntl.flock(file, fcntl.LOCK_EX)
+            with file:
                 yield file, path
         finally:
             path.unlink(missing_ok=True)
+
+    def _claim(self) -> tuple[BinaryIO, Path]:
+        while True:
+            path = self._folder / uuid.uuid4().hex
+            file = path.open("xb")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                return file, path
+            # `remove_leftovers` was here before the lock.
+            file.close()
 
 
 def move(source: Path, target: Path) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+from contextlib import suppress
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -28,8 +30,22 @@ if TYPE_CHECKING:
     from onc_mirror.store.s3_bucket import Bucket
 
 _READ_BYTES = 2**20
-# S3 copies at most 5 GiB in one request; smaller steps end before a store has been silent for too long.
-_COPY_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How much one request does.
+
+    Attributes:
+        part_bytes: Size of the parts of an upload; a larger file goes up in parts.
+        copy_bytes: The same for copies inside the store. S3 copies at most 5 GiB in one request; a smaller step ends
+            before a store has been silent for too long.
+        page_keys: Keys in one answer to a listing; S3 gives at most 1000.
+    """
+
+    part_bytes: int
+    copy_bytes: int = 2**30
+    page_keys: int = 1000
 
 
 class S3Store:
@@ -39,18 +55,14 @@ class S3Store:
         url: The store URL.
         bucket: The bucket; closed with the store.
         prefix: Goes in front of every key; empty, or ending with a slash.
-        part_bytes: Size of the parts of an upload; a larger file goes up in parts.
-        copy_bytes: The same for copies inside the store.
+        steps: How much one request does.
     """
 
-    def __init__(
-        self, url: str, bucket: Bucket, *, prefix: str, part_bytes: int, copy_bytes: int = _COPY_BYTES
-    ) -> None:
+    def __init__(self, url: str, bucket: Bucket, *, prefix: str, steps: Steps) -> None:
         self._url = url
         self._bucket = bucket
         self._prefix = prefix
-        self._part_bytes = part_bytes
-        self._copy_bytes = copy_bytes
+        self._steps = steps
         self._bucket_is_there = False
 
     @property
@@ -61,7 +73,7 @@ class S3Store:
     @property
     def part_bytes(self) -> int:
         """As `ObjectStore.part_bytes`."""
-        return self._part_bytes
+        return self._steps.part_bytes
 
     def head(self, key: str) -> StoredObject | None:
         """As `ObjectStore.head`."""
@@ -76,8 +88,8 @@ class S3Store:
         """As `ObjectStore.publish`."""
         full = self._full(key)
         described = describe(metadata, sha256=fetched.sha256, md5=fetched.md5)
-        if fetched.size_bytes > self._part_bytes:
-            tag = multipart.upload(self._bucket, full, fetched, described, self._part_bytes)
+        if fetched.size_bytes > self._steps.part_bytes:
+            tag = multipart.upload(self._bucket, full, fetched, described, self._steps.part_bytes)
         else:
             with opened(fetched, full) as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != fetched.sha256:
@@ -95,7 +107,7 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """As `ObjectStore.list`."""
-        following: dict[str, str] = {}
+        following: dict[str, Any] = {"MaxKeys": self._steps.page_keys}
         while True:
             page = self._bucket.call("list_objects_v2", Prefix=self._prefix + prefix, **following)
             for row in page.get("Contents", ()):
@@ -107,7 +119,7 @@ class S3Store:
                 )
             if not page.get("IsTruncated"):
                 return
-            following = {"ContinuationToken": page["NextContinuationToken"]}
+            following["ContinuationToken"] = page["NextContinuationToken"]
 
     def open(self, key: str) -> BinaryIO:
         """As `ObjectStore.open`."""
@@ -121,7 +133,7 @@ class S3Store:
         if original is None:
             raise ObjectMissingError(f"There is no such object to copy ({self._bucket.where}).", subject=source)
         origin = {"Bucket": self._bucket.name, "Key": self._full(source)}
-        if original.size_bytes <= self._copy_bytes:
+        if original.size_bytes <= self._steps.copy_bytes:
             self._bucket.call("copy_object", key=self._full(target), CopySource=origin)
         else:
             multipart.copy(
@@ -130,7 +142,7 @@ class S3Store:
                 self._full(target),
                 size=original.size_bytes,
                 described=original.metadata,
-                part_bytes=self._copy_bytes,
+                part_bytes=self._steps.copy_bytes,
             )
         copied = self.head(target)
         if copied is None or (copied.size_bytes, copied.metadata) != (original.size_bytes, original.metadata):
@@ -179,16 +191,11 @@ class S3Store:
         )
 
     def _require_bucket(self) -> None:
-        if self._bucket_is_there:
-            return
-        try:
-            self._bucket.call("head_bucket")
-        except ObjectMissingError:
-            raise self._bucket.missing() from None
-        except StoreForbiddenError:
-            # It may be there and this right not be granted; a missing bucket shows at the first write then.
-            pass
-        self._bucket_is_there = True
+        if not self._bucket_is_there:
+            # The right to look at the bucket may not be granted; a missing one then shows at the first write.
+            with suppress(StoreForbiddenError):
+                self._bucket.call("head_bucket")
+            self._bucket_is_there = True
 
     def _prove(self, key: str, size: int, described: Mapping[str, str], tag: str) -> StoredObject:
         """Compare what the store holds with what it was given."""

@@ -16,8 +16,7 @@ from botocore.parsers import ResponseParserError
 from fsspec.asyn import sync
 from s3fs import S3FileSystem
 
-from onc_mirror.errors import BucketMissingError
-from onc_mirror.store.s3_errors import NO_BUCKET, explain
+from onc_mirror.store.s3_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -114,10 +113,6 @@ class Bucket:
         else:
             return result
         raise failure
-
-    def missing(self) -> BucketMissingError:
-        """Return the error that says that the bucket is not there."""
-        return BucketMissingError(f"The store {NO_BUCKET} ({self.where}).")
 
     def close(self) -> None:
         """Close all connections."""

@@ -36,14 +36,17 @@ _NO_RIGHT = (
     StoreForbiddenError,
     f"denies access; {_CHECK_KEYS}, and that they may list, read, write and delete in this bucket",
 )
-NO_BUCKET = "has no such bucket; create it, or check ONC_MIRROR_STORE_URL and AWS_ENDPOINT_URL"
-_NO_BUCKET = (BucketMissingError, NO_BUCKET)
+_NO_BUCKET = (BucketMissingError, "has no such bucket; create it, or check ONC_MIRROR_STORE_URL and AWS_ENDPOINT_URL")
+_NO_OBJECT = (ObjectMissingError, "has no such object")
 _NO_ROOM = (StoreUnavailableError, "has no room left; free some, or raise the quota")
 _OTHER_BYTES = (
     StoreUnavailableError,
     "refused bytes that are not those downloaded; if this goes on, check the scratch disk and the network",
 )
-_BUSY = (StoreUnavailableError, "is too busy or has a fault; it will be tried again, else look at the server's log")
+_BUSY = (
+    StoreUnavailableError,
+    "is too busy, has a fault or is none; if this goes on, check the server and AWS_ENDPOINT_URL",
+)
 _BAD_REGION = (StoreRejectedError, "expects another region; check AWS_DEFAULT_REGION and AWS_ENDPOINT_URL")
 
 _BY_CODE: dict[str, tuple[type[MirrorError], str]] = {
@@ -59,7 +62,7 @@ _BY_CODE: dict[str, tuple[type[MirrorError], str]] = {
     "InvalidToken": _BAD_KEYS,
     "KeyTooLongError": (UnsafeNameError, "does not take a key this long; shorten the prefix of ONC_MIRROR_STORE_URL"),
     "NoSuchBucket": _NO_BUCKET,
-    "NoSuchKey": (ObjectMissingError, "has no such object"),
+    "NoSuchKey": _NO_OBJECT,
     "NoSuchUpload": (StoreUnavailableError, "has lost the unfinished upload; it will be tried again"),
     "PermanentRedirect": _BAD_REGION,
     "QuotaExceeded": _NO_ROOM,
@@ -71,12 +74,12 @@ _BY_CODE: dict[str, tuple[type[MirrorError], str]] = {
 _BY_STATUS: dict[int, tuple[type[MirrorError], str]] = {
     401: _BAD_KEYS,
     403: _NO_RIGHT,
-    404: (ObjectMissingError, "has no such object"),
     408: _BUSY,
     413: (StoreRejectedError, "does not take requests of this size; lower ONC_MIRROR_MULTIPART_BYTES"),
     429: _BUSY,
     507: _NO_ROOM,
 }
+_MISSING = 404
 _FAULTS = 500
 
 _CONNECTION: tuple[tuple[type[Exception], type[MirrorError], str], ...] = (
@@ -118,7 +121,7 @@ def _explain_answer(error: ClientError, *, where: str, key: str | None) -> Mirro
     code = str(answer.get("Error", {}).get("Code", ""))
     about = answer.get("ResponseMetadata", {})
     status = about.get("HTTPStatusCode")
-    leaf, text = _BY_CODE.get(code) or _BY_STATUS.get(status) or _by_class(status)
+    leaf, text = _BY_CODE.get(code) or _BY_STATUS.get(status) or _by_class(status, key)
     facts = where if code.isdecimal() or not code.isalnum() else f"{where}; {code}"
     wait = str(about.get("HTTPHeaders", {}).get("retry-after", ""))
     return leaf(
@@ -129,7 +132,9 @@ def _explain_answer(error: ClientError, *, where: str, key: str | None) -> Mirro
     )
 
 
-def _by_class(status: int | None) -> tuple[type[MirrorError], str]:
+def _by_class(status: int | None, key: str | None) -> tuple[type[MirrorError], str]:
+    if status == _MISSING:
+        return _NO_BUCKET if key is None else _NO_OBJECT
     if status is None or status >= _FAULTS:
         return _BUSY
     return StoreRejectedError, "does not do what was asked; look at the server's log"

@@ -52,6 +52,17 @@ ODD_KEYS = [
     "_underscore/-dash/.dot./...",
     "long-" + "x" * 230,
 ]
+BAD_KEYS = ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a/.", "a\nb", "a\0b", "\ud800", "k" * 1025, "é" * 513]
+BAD_METADATA = [
+    {"place": "Straße"},
+    {"note": "two\nlines"},
+    {"note": " blank"},
+    {"note": "two  blanks"},
+    {"note": ""},
+    {"Upper": "x"},
+    {"under_score": "x"},
+    {"row": "x" * 2000},
+]
 
 
 def read(store: ObjectStore, key: str) -> bytes:
@@ -88,17 +99,18 @@ def test_written_bytes_come_back_described_by_their_hashes(store: ObjectStore) -
     assert written.metadata["sha256"] == hashlib.sha256(body).hexdigest()
 
 
-@pytest.mark.parametrize("key", ODD_KEYS)
-def test_odd_keys_are_kept_as_they_are(store: ObjectStore, key: str) -> None:
-    store.write(key, key.encode(), "text/plain")
-    store.copy(key, f"copies/{key}")
+def test_odd_keys_are_kept_as_they_are(store: ObjectStore) -> None:
+    for key in ODD_KEYS:
+        store.write(key, key.encode(), "text/plain")
+        store.copy(key, f"copies/{key}")
 
-    assert keys(store) == sorted([key, f"copies/{key}"], key=str.encode)
-    assert read(store, key) == read(store, f"copies/{key}") == key.encode()
+    copies = [f"copies/{key}" for key in ODD_KEYS]
+    assert keys(store) == sorted([*ODD_KEYS, *copies], key=str.encode)
+    assert all(read(store, key) == read(store, f"copies/{key}") == key.encode() for key in ODD_KEYS)
 
-    store.delete(key)
-    assert keys(store) == [f"copies/{key}"]
-    assert store.head(key) is None
+    for key in ODD_KEYS:
+        store.delete(key)
+    assert keys(store) == sorted(copies, key=str.encode)
 
 
 PARTS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=40).filter(
@@ -121,35 +133,18 @@ def test_any_key_is_found_again(store: ObjectStore, key: str) -> None:
     assert keys(store, folder) == []
 
 
-@pytest.mark.parametrize(
-    "key", ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a/.", "a\nb", "a\0b", "\ud800", "k" * 1025, "é" * 513]
-)
-def test_keys_that_could_mean_something_else_are_refused(store: ObjectStore, key: str) -> None:
-    with pytest.raises(UnsafeNameError):
-        store.write(key, b"x", "text/plain")
+def test_keys_that_could_mean_something_else_are_refused(store: ObjectStore) -> None:
+    for key in BAD_KEYS:
+        with pytest.raises(UnsafeNameError):
+            store.write(key, b"x", "text/plain")
 
     assert keys(store) == []
 
 
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        {"place": "Straße"},
-        {"note": "two\nlines"},
-        {"note": " blank"},
-        {"note": "two  blanks"},
-        {"note": ""},
-        {"Upper": "x"},
-        {"under_score": "x"},
-        {"row": "x" * 2000},
-    ],
-    ids=repr,
-)
-def test_metadata_that_would_not_survive_is_refused(
-    store: ObjectStore, tmp_path: Path, metadata: dict[str, str]
-) -> None:
-    with pytest.raises(UnexpectedError):
-        store.publish(KEY, fetched(tmp_path, b"x"), metadata)
+def test_metadata_that_would_not_survive_is_refused(store: ObjectStore, tmp_path: Path) -> None:
+    for metadata in BAD_METADATA:
+        with pytest.raises(UnexpectedError):
+            store.publish(KEY, fetched(tmp_path, b"x"), metadata)
 
     assert store.head(KEY) is None
 
@@ -244,14 +239,6 @@ def test_listing_is_by_prefix_and_in_order(store: ObjectStore) -> None:
     assert keys(store, "raw/a/b") == ["raw/a/b"]
     assert keys(store, "none") == []
     assert all(found.size_bytes == len(found.key.encode()) and found.modified_at for found in store.list(""))
-
-
-def test_listing_goes_on_after_a_thousand(store: ObjectStore) -> None:
-    names = [f"many/{number:04}" for number in range(1003)]
-    with ThreadPoolExecutor(16) as threads:
-        list(threads.map(lambda name: store.write(name, b"x", "text/plain"), names))
-
-    assert keys(store, "many/") == names
 
 
 @pytest.mark.parametrize("size", [1000, PART_BYTES + 1])

@@ -8,10 +8,13 @@ import subprocess
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.sandbox.buckets import create_bucket
+import boto3
+from botocore.config import Config
+
 from infra.sandbox.ports import pick_free
 from infra.sandbox.swift.servers import SwiftServers
 from onc_mirror.model import Fetched
@@ -49,8 +52,20 @@ class Endpoint:
     def create_bucket(self) -> str:
         """Create a bucket and return its name."""
         name = f"bucket-{uuid.uuid4().hex[:12]}"
-        create_bucket(self.url, name, access_key=self.access_key, secret_key=self.secret_key)
+        self.client.create_bucket(Bucket=name)
         return name
+
+    @cached_property
+    def client(self) -> Any:
+        """A second opinion on what is in the store."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}, max_pool_connections=16),
+        )
 
     def use(self, patch: pytest.MonkeyPatch, **overrides: str) -> None:
         """Set the variables that an operator would set."""

@@ -1,0 +1,136 @@
+"""What a mirror says when the store is not there, not one, or does not keep what it was given."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from onc_mirror.errors import StoreUnavailableError
+from onc_mirror.store import open_store
+from tests.support.faulty_s3 import FaultyS3, faulty_s3
+from tests.support.raw_server import raw_server, unused_url
+from tests.support.stores import Endpoint, fetched, many_bytes, store_settings
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.raw_server import Request
+
+KEY = "raw/D/2021/05/03/a.hdf5"
+URL = "s3://bucket"
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
+    with faulty_s3(FaultyS3()) as endpoint:
+        Endpoint(endpoint.url).use(monkeypatch)
+        yield endpoint
+
+
+def test_good_store_is_not_accused(faults: FaultyS3, tmp_path: Path) -> None:
+    with open_store(store_settings(URL)) as store:
+        store.publish(KEY, fetched(tmp_path, b"good"), {})
+
+    assert [body for body, _ in faults.objects.values()] == [b"good"]
+    assert [request.split()[0] for request in faults.requests] == ["PUT", "HEAD"]
+
+
+@pytest.mark.parametrize("spoil", [lambda body: body[:-1], lambda body: b"x" + body[1:]], ids=["short", "flipped"])
+def test_wrong_bytes_do_not_stay_under_the_key(faults: FaultyS3, tmp_path: Path, spoil: object) -> None:
+    faults.spoil = spoil  # type: ignore[assignment]
+
+    with open_store(store_settings(URL)) as store:
+        with pytest.raises(StoreUnavailableError, match="given") as failure:
+            store.publish(KEY, fetched(tmp_path, b"good"), {})
+        assert store.head(KEY) is None
+
+    assert KEY in str(failure.value)
+
+
+def test_tags_that_are_no_md5_are_not_taken_for_wrong_bytes(faults: FaultyS3, tmp_path: Path) -> None:
+    numbers = itertools.count()
+    faults.tag = lambda _: f"opaque-{next(numbers)}"
+
+    with open_store(store_settings(URL)) as store:
+        store.publish(KEY, fetched(tmp_path, b"good"), {})
+
+    assert [request.split()[0] for request in faults.requests] == ["PUT", "HEAD", "GET"]
+
+
+def test_fault_of_the_server_is_tried_again_and_then_told(faults: FaultyS3, tmp_path: Path) -> None:
+    faults.status = 503
+
+    with (
+        open_store(store_settings(URL, quick_retries=2)) as store,
+        pytest.raises(StoreUnavailableError, match="busy") as failure,
+    ):
+        store.publish(KEY, fetched(tmp_path, b"x"), {})
+
+    assert len(faults.requests) == 3
+    assert (failure.value.status, failure.value.retry_after_s) == (503, 7.0)
+
+
+def test_web_page_in_place_of_a_store_is_named_as_such(faults: FaultyS3) -> None:
+    faults.status, faults.body = 200, b"<!doctype html><html><p>Prefect & friends</html>"
+
+    with (
+        open_store(store_settings(URL)) as store,
+        pytest.raises(StoreUnavailableError, match="AWS_ENDPOINT_URL"),
+    ):
+        list(store.list(""))
+
+    assert faults.requests
+
+
+def test_dead_endpoint_fails_fast_and_clearly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = unused_url().rstrip("/")
+    Endpoint(url).use(monkeypatch)
+    file = fetched(tmp_path, b"x")
+    began = time.monotonic()
+
+    with open_store(store_settings(URL)) as store:
+        for attempt in (lambda: store.head(KEY), lambda: store.publish(KEY, file, {}), lambda: list(store.list(""))):
+            with pytest.raises(StoreUnavailableError, match="cannot be reached; check AWS_ENDPOINT_URL") as failure:
+                attempt()
+            assert f"bucket bucket at {url}" in str(failure.value)
+
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("first_words", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["silent", "reads-no-further"])
+def test_store_that_takes_no_more_bytes_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_words: bytes
+) -> None:
+    over = threading.Event()
+
+    def handle(_: Request, connection: socket.socket) -> None:
+        connection.sendall(first_words)
+        over.wait()
+
+    file = fetched(tmp_path, many_bytes(32 * 2**20))
+    with raw_server(handle) as server:
+        Endpoint(server.url.rstrip("/")).use(monkeypatch)
+        settings = store_settings(URL, stall_timeout_s=1, quick_retries=0, multipart_bytes=64 * 2**20)
+        with open_store(settings) as store, pytest.raises(StoreUnavailableError, match="went silent"):
+            store.publish(KEY, file, {})
+        over.set()
+        assert server.requests
+
+
+def test_store_that_breaks_off_while_reading_is_an_error_and_no_short_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def handle(_: Request, connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\nETag: x\r\n\r\n" + b"x" * 1_500_000)
+        connection.close()
+
+    with raw_server(handle) as server:
+        Endpoint(server.url.rstrip("/")).use(monkeypatch)
+        with open_store(store_settings(URL)) as store, store.open(KEY) as stored:
+            assert stored.read(1000) == b"x" * 1000
+            with pytest.raises(StoreUnavailableError, match="closed the connection"):
+                stored.read()
