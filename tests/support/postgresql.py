@@ -32,7 +32,7 @@ def running_postgresql() -> Iterator[str]:
     _run("initdb", *data, "--auth=trust", "--username=onc", "--no-sync", "--encoding=UTF8", **as_user)
     _run("pg_ctl", *data, "-w", "-t", _START_S, "-l", str(folder / "log"), "-o", options, "start", **as_user)
     try:
-        yield f"postgresql://onc@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg://onc@127.0.0.1:{port}/postgres"
     finally:
         _run("pg_ctl", *data, "-w", "-m", "immediate", "stop", **as_user)
         shutil.rmtree(folder)
