@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
+from onc_mirror.gathering import MirrorRequest
 from onc_mirror.mirror import open_mirror
+from onc_mirror.mirroring import begun_run
 from onc_mirror.planning import outcomes as settled
 from onc_mirror.settings import load_settings
 from tasks.listing import find_devices, list_devices
 from tasks.policy import safely
 from tasks.reporting import final_state, finish_run, show_run
-from tasks.starting import start_run
+from tasks.starting import hourly_request
 from tasks.transferring import plan_transfers, transfer_files
 
 if TYPE_CHECKING:
@@ -41,15 +43,14 @@ def mirror_hour(
         Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when
         a device could not be listed or a file failed.
     """
-    return _mirror_hour(since, until, devices)
+    return _mirror_hour(hourly_request(since, until, devices))
 
 
 # Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
 @safely
-def _mirror_hour(since: datetime | None, until: datetime | None, devices: list[str] | None) -> State[Any]:
+def _mirror_hour(request: MirrorRequest) -> State[Any]:
     settings = load_settings()
-    with open_mirror(settings) as mirror:
-        run = start_run(mirror, since=since, until=until, devices=devices)
+    with open_mirror(settings) as mirror, begun_run(mirror, request) as run:
         gathered = list_devices(mirror, run, find_devices(mirror, run))
         planned = plan_transfers(mirror, run, gathered)
         outcomes = transfer_files(mirror, run, planned)

@@ -12,29 +12,33 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import pandas as pd
 
 from onc_mirror import planning
+from onc_mirror.errors import MirrorError
 from onc_mirror.frames import files_from_frame, listing_frame
-from onc_mirror.gathering import FIRST_WINDOW, FLOW, begin_run, devices_of, list_devices, passes_watermark
+from onc_mirror.gathering import FIRST_WINDOW, FLOW, Gathered, begin_run, devices_of, list_devices, passes_watermark
 from onc_mirror.layout import report_key
 from onc_mirror.model import Decision, Listing, Outcome, TimeWindow
-from onc_mirror.reporting import build_report
+from onc_mirror.reporting import DeviceError, build_report
 from onc_mirror.selection import Selection
 from onc_mirror.transferring import RetriedSteps, mirror_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from onc_mirror.gathering import Gathered, MirrorRequest, Run
+    from onc_mirror.gathering import MirrorRequest, Run
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import ArchiveFile
     from onc_mirror.reporting import RunReport
     from onc_mirror.transferring import Steps
 
 logger = logging.getLogger(__name__)
+
+EVERY_DEVICE = "(every device)"
 
 
 class Watcher(Protocol):
@@ -73,11 +77,23 @@ def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None 
         MirrorError: Nothing could be begun: the token is rejected, the bucket is missing or closed, the ledger
             is out of reach. What goes wrong with one device or file is in the report instead.
     """
+    with begun_run(mirror, request) as run:
+        gathered = list_devices(mirror, run, devices_of(mirror, run))
+        planned = plan_run(mirror, run, gathered)
+        outcomes = transfer_files(mirror, run, planned, watcher or NoWatcher())
+        return finish_run(mirror, run, gathered, [*planning.outcomes(planned), *outcomes])
+
+
+@contextmanager
+def begun_run(mirror: Mirror, request: MirrorRequest) -> Iterator[Run]:
+    """Begin a run; one that breaks off with a `MirrorError` ends in a report in the ledger that says why."""
     run = begin_run(mirror, request)
-    gathered = list_devices(mirror, run, devices_of(mirror, run))
-    planned = plan_run(mirror, run, gathered)
-    outcomes = transfer_files(mirror, run, planned, watcher or NoWatcher())
-    return finish_run(mirror, run, gathered, [*planning.outcomes(planned), *outcomes])
+    try:
+        yield run
+    except MirrorError as error:
+        cause = DeviceError(EVERY_DEVICE, error.reason, str(error))
+        mirror.ledger.finish_run(_report(mirror, run, Gathered(errors=[cause]), ()), mirror.clock())
+        raise
 
 
 def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
@@ -150,21 +166,24 @@ def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Iterable[
     """Move the watermarks, then report: to the ledger always, to the bucket when there is something to say."""
     if run.request.sees_everything:
         _advance_watermarks(mirror, gathered)
-    now = mirror.clock()
-    report = build_report(
+    report = _report(mirror, run, gathered, outcomes)
+    mirror.ledger.finish_run(report, mirror.clock())
+    if report.is_noteworthy:
+        key = report_key(FLOW, run.run_id, run.began_at)
+        mirror.store.write(key, report.to_json().encode(), "application/json")
+    return report
+
+
+def _report(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Iterable[Outcome]) -> RunReport:
+    return build_report(
         run_id=run.run_id,
         flow=FLOW,
         window=(run.request.since, run.request.until or run.began_at),
         devices=[one.device_code for one in gathered.listings] + [error.device for error in gathered.errors],
         outcomes=outcomes,
         errors=gathered.errors,
-        seconds=(now - run.began_at).total_seconds(),
+        seconds=(mirror.clock() - run.began_at).total_seconds(),
     )
-    mirror.ledger.finish_run(report, now)
-    if report.is_noteworthy:
-        key = report_key(FLOW, run.run_id, run.began_at)
-        mirror.store.write(key, report.to_json().encode(), "application/json")
-    return report
 
 
 def _advance_watermarks(mirror: Mirror, gathered: Gathered) -> None:

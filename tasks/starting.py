@@ -1,23 +1,17 @@
-"""Beginning a run."""
+"""Beginning a run from the parameters that a deployment, or a person in the UI, gives."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from prefect import task
-
-from onc_mirror import gathering
-from onc_mirror.gathering import MirrorRequest, Run
-from onc_mirror.mirror import Mirror
-from tasks.policy import UNCACHED, safely
+from onc_mirror.gathering import MirrorRequest
 
 
-@task(name="start-run", **UNCACHED)
-@safely
-def start_run(mirror: Mirror, *, since: datetime | None, until: datetime | None, devices: list[str] | None) -> Run:
-    """Fix the run's moment and note in the ledger that it began."""
-    request = MirrorRequest(since=_utc(since), until=_utc(until), devices=tuple(devices or ()))
-    return gathering.begin_run(mirror, request)
+def hourly_request(
+    since: datetime | None = None, until: datetime | None = None, devices: list[str] | None = None
+) -> MirrorRequest:
+    """What the hourly run is asked for; a time without a zone is UTC."""
+    return MirrorRequest(since=_utc(since), until=_utc(until), devices=tuple(devices or ()))
 
 
 def _utc(time: datetime | None) -> datetime | None:

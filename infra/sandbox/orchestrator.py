@@ -99,10 +99,23 @@ class Orchestrator:
         for limit in self._ask("POST", "/v2/concurrency_limits/filter", {}):
             self._ask("PATCH", f"/v2/concurrency_limits/{limit['id']}", {"active_slots": 0})
 
-    def trigger(self, deployment: str) -> FlowRun:
-        """Schedule a run of `<flow>/<deployment>` for now."""
+    def trigger(
+        self,
+        deployment: str,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> FlowRun:
+        """Schedule a run for now.
+
+        Args:
+            deployment: `<flow>/<deployment>`.
+            parameters: Parameters of the flow that differ from the deployment's.
+            environment: Variables that the run has beyond those of the worker.
+        """
         found = self._ask("GET", f"/deployments/name/{deployment}")
-        return _flow_run(self._ask("POST", f"/deployments/{found['id']}/create_flow_run", {}))
+        asked = {"parameters": parameters or {}, "job_variables": {"env": environment} if environment else {}}
+        return _flow_run(self._ask("POST", f"/deployments/{found['id']}/create_flow_run", asked))
 
     def flow_run(self, run_id: str) -> FlowRun:
         """Look at a run."""

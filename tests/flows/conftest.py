@@ -8,7 +8,7 @@ import pytest
 
 from infra.sandbox.options import SandboxOptions
 from infra.sandbox.up import running_sandbox
-from tests.support.flow_runs import ArchiveControl, Deployed, environment_of
+from tests.support.flow_runs import ArchiveControl, Deployed, environment_of, use
 from tests.support.stores import running_ceph
 
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ def archive(sandbox: Sandbox) -> Iterator[ArchiveControl]:
 @pytest.fixture
 def deployed(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployed:
     """A mirror into the sandbox's own S3 endpoint; the test's environment points to it, too."""
-    found = Deployed(sandbox, environment_of(sandbox, tmp_path / "state", uuid.uuid4().hex[:8]))
-    for name, value in found.environment.items():
-        monkeypatch.setenv(name, value)
-    return found
+    return use(Deployed(sandbox, environment_of(tmp_path / "state", uuid.uuid4().hex[:8])), monkeypatch)
 
 
 @pytest.fixture(params=STORES)
@@ -59,7 +56,7 @@ def deployed_everywhere(
     request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Deployed:
     """As `deployed`, into every S3 server that is asked for."""
-    environment = environment_of(sandbox, tmp_path / "state", uuid.uuid4().hex[:8])
+    environment = environment_of(tmp_path / "state", uuid.uuid4().hex[:8])
     if request.param == "ceph":
         endpoint: Endpoint = request.getfixturevalue("ceph")
         environment |= {
@@ -68,6 +65,4 @@ def deployed_everywhere(
             "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
             "ONC_MIRROR_STORE_URL": f"s3://{endpoint.create_bucket()}",
         }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return Deployed(sandbox, environment)
+    return use(Deployed(sandbox, environment), monkeypatch)

@@ -141,7 +141,8 @@ def test_the_token_is_nowhere_however_requests_fail(deployed: Deployed, archive:
     second = deployed.run()
 
     assert (first.state_type, second.state_type) == ("FAILED", "FAILED")
-    assert last_report(deployed).errors or "token" in second.message.lower()
+    assert [error.reason for error in last_report(deployed).errors] == ["token-rejected"]
+    assert "ONC_TOKEN" in second.message
     home = deployed.sandbox.options.state
     written = texts_below(home / "prefect") | texts_below(home / "logs") | texts_below(deployed.settings.state_dir)
     assert any("prefect.db" in path for path in written)

@@ -20,6 +20,8 @@ from onc_mirror.store import open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from infra.sandbox.orchestrator import FlowRun
     from infra.sandbox.up import Sandbox
     from onc_mirror.settings import MirrorSettings
@@ -42,12 +44,8 @@ class Deployed:
 
     def run(self, **parameters: Any) -> FlowRun:
         """Run the deployment through the worker and wait for its end."""
-        url = f"{self.sandbox.options.prefect_url}/api"
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
-            found = client.get(f"/deployments/name/{DEPLOYMENT}").raise_for_status().json()
-            asked = {"job_variables": {"env": self.environment}, "parameters": parameters}
-            created = client.post(f"/deployments/{found['id']}/create_flow_run", json=asked).raise_for_status().json()
-        return self._wait(created["id"])
+        orchestrator = self.sandbox.orchestrator
+        return self._wait(orchestrator.trigger(DEPLOYMENT, parameters=parameters, environment=self.environment).id)
 
     def table(self, run: FlowRun, key: str) -> list[dict[str, Any]]:
         return self.sandbox.orchestrator.table_artifact(run.id, key)
@@ -62,7 +60,7 @@ class Deployed:
 
     @property
     def settings(self) -> MirrorSettings:
-        """The settings that its runs have; call `use` first so that the store finds its credentials."""
+        """The settings that its runs have; after `use`."""
         return load_settings()
 
     def objects(self, prefix: str = "") -> dict[str, tuple[int, Any]]:
@@ -84,9 +82,12 @@ class Deployed:
         raise TimeoutError(f"The run {run_id} did not end within {_LONGEST_S:.0f} s.")
 
 
-def environment_of(sandbox: Sandbox, folder: Path, prefix: str, **overrides: str) -> dict[str, str]:
-    """Environment of a mirror with its state in `folder` and its objects under `prefix`."""
-    mine = {
+def environment_of(folder: Path, prefix: str) -> dict[str, str]:
+    """What a mirror with its state in `folder` and its objects under `prefix` has beyond the worker's environment.
+
+    No token: what a run is given by the server stands in the server's database.
+    """
+    return {
         "ONC_MIRROR_STORE_URL": f"s3://{BUCKET}/{prefix}",
         "ONC_MIRROR_STATE_DIR": str(folder),
         "ONC_MIRROR_RETRY_DELAYS_S": "0.05,0.3",
@@ -94,11 +95,14 @@ def environment_of(sandbox: Sandbox, folder: Path, prefix: str, **overrides: str
         "ONC_MIRROR_STALL_TIMEOUT_S": "3",
         "ONC_MIRROR_CONNECT_TIMEOUT_S": "3",
     }
-    return {
-        name: value
-        for name, value in (client_environment(sandbox.options) | mine | overrides).items()
-        if name.startswith(("ONC_", "AWS_"))
-    }
+
+
+def use(deployed: Deployed, patch: pytest.MonkeyPatch) -> Deployed:
+    """Let the test itself see what the runs of `deployed` see."""
+    for name, value in (client_environment(deployed.sandbox.options) | deployed.environment).items():
+        if name.startswith(("ONC_", "AWS_")):
+            patch.setenv(name, value)
+    return deployed
 
 
 class ArchiveControl:
