@@ -67,7 +67,11 @@ _STATES: Mapping[Decision, State] = {
 
 def listed_rows(listed: Iterable[ArchiveFile], *, run_id: str, now: datetime) -> list[dict[str, Any]]:
     """Return one row per distinct file, sorted by key; of several listed for one, the archive's latest."""
-    latest = {(file.device_code, file.filename): file for file in sorted(listed, key=order_of_change)}
+    latest: dict[tuple[str, str], ArchiveFile] = {}
+    for file in listed:
+        rival = latest.setdefault((file.device_code, file.filename), file)
+        if rival is not file and order_of_change(rival) < order_of_change(file):
+            latest[file.device_code, file.filename] = file
     return _sorted([listed_columns(file) | _first_seen(run_id, now) for file in latest.values()])
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,7 +14,6 @@ from hypothesis import given
 from onc_mirror.frames import listing_frame
 from onc_mirror.ledger import open_ledger
 from onc_mirror.model import Decision, Grade, Outcome, State
-from onc_mirror.reporting import build_report
 from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded
 
 if TYPE_CHECKING:
@@ -245,70 +243,6 @@ def test_no_secret_parameter_reaches_the_ledger(ledger: Ledger) -> None:
 
     assert "canary-token" not in entry(ledger)["detail"]
     assert "token=***" in entry(ledger)["detail"]
-
-
-def test_a_watermark_never_moves_backwards(ledger: Ledger) -> None:
-    assert ledger.watermark(DEVICE) is None
-
-    for until in (NOON, LATER, NOON):
-        ledger.advance_watermark(DEVICE, until, NOON)
-
-    assert ledger.watermark(DEVICE) == LATER
-    assert ledger.watermark("ANOTHER") is None
-
-
-def test_times_are_the_same_moment_whatever_zone_they_come_in(ledger: Ledger) -> None:
-    there = NOON.astimezone(timezone(timedelta(hours=-8)))
-
-    ledger.advance_watermark(DEVICE, there, there)
-
-    assert ledger.watermark(DEVICE) == NOON
-    assert str(ledger.watermark(DEVICE)) == "2026-11-22 12:00:00+00:00"
-
-
-def test_a_run_is_running_until_its_report_is_kept(ledger: Ledger) -> None:
-    assert [(run.run_id, run.state, run.finished_at) for run in ledger.runs()] == [(RUN, "running", None)]
-    assert ledger.report(RUN) is None
-
-    report = build_report(
-        run_id=RUN, flow="mirror-hour", window=(None, NOON), devices=[DEVICE], outcomes=[], errors=[], seconds=1.5
-    )
-    ledger.finish_run(report, LATER)
-    ledger.start_run(RUN, "mirror-hour", LATER)
-
-    (run,) = ledger.runs()
-    assert (run.state, run.started_at, run.finished_at) == ("completed", NOON, LATER)
-    assert json.loads(ledger.report(RUN) or "")["run_id"] == RUN
-
-
-def test_runs_come_newest_first(ledger: Ledger) -> None:
-    ledger.start_run("later", "backfill", LATER)
-
-    assert [run.run_id for run in ledger.runs()] == ["later", RUN]
-    assert [run.run_id for run in ledger.runs(limit=1)] == ["later"]
-
-
-def test_the_summary_counts_files_and_bytes_by_state(ledger: Ledger) -> None:
-    files = [archive_file(number, stored_bytes=100) for number in range(4)]
-    listed(ledger, *files, archive_file(device_code="ANOTHER"))
-    mirrored(ledger, files[0], size_bytes=100)
-    mirrored(ledger, files[1], size_bytes=100)
-    record(ledger, Decision.HELD, files[2], now=NOON, reason="stalled")
-    record(ledger, Decision.HELD, files[2], now=LATER, reason="stalled")
-    ledger.advance_watermark(DEVICE, NOON, NOON)
-    ledger.advance_watermark("SILENT", NOON, NOON)
-
-    another, silent, device = ledger.summary()
-
-    assert (another.device_code, another.watermark, another.files[State.LISTED]) == ("ANOTHER", None, 1)
-    assert (silent.watermark, sum(silent.files.values())) == (NOON, 0)
-    assert {state: count for state, count in device.files.items() if count} == {
-        State.MIRRORED: 2,
-        State.HELD: 1,
-        State.LISTED: 1,
-    }
-    assert (device.size_bytes[State.MIRRORED], device.size_bytes[State.HELD]) == (200, 100)
-    assert (device.oldest_held_since, device.newest_data_at) == (NOON, files[1].ends_at)
 
 
 def test_many_threads_record_at_once(ledger: Ledger) -> None:

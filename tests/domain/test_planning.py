@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import random
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from onc_mirror.frames import files_from_frame, listing_frame
 from onc_mirror.model import Decision, Grade, Outcome
 from onc_mirror.planning import outcomes, plan, to_record
 from onc_mirror.selection import Selection
-from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded
+from tests.support.archive_files import DEVICE, archive_file
 
 if TYPE_CHECKING:
     from onc_mirror.ledger import Ledger
@@ -29,8 +24,6 @@ SOON, BEFORE = NOON + timedelta(minutes=1), NOON - timedelta(minutes=1)
 RUN = "20261122T120000-1"
 FILE = archive_file()
 TXT_ONLY = Selection(extensions=frozenset({"txt"}))
-
-_devices = (f"DEVICE{number}" for number in count())
 
 
 @pytest.fixture(autouse=True)
@@ -251,70 +244,3 @@ def test_an_empty_listing_is_an_empty_plan_with_the_same_types(ledger: Ledger) -
     assert empty.dtypes.equals(full.dtypes)
     assert outcomes(empty) == to_record(empty) == ()
     assert len(pd.concat([empty, full])) == 1
-
-
-_names = st.sampled_from([archive_file(number).filename for number in range(3)] + ["notes.txt", "../x"]) | any_text
-_listings = st.lists(archive_files(_names), max_size=8)
-
-
-@bounded
-@given(files=_listings, seed=st.integers())
-def test_the_order_of_the_listing_changes_nothing(ledger: Ledger, files: list[ArchiveFile], seed: int) -> None:
-    shuffled = random.Random(seed).sample(files, len(files))  # noqa: S311 - not for secrets
-
-    one, other = (planned(ledger, *order, selection=TXT_ONLY) for order in (files, shuffled))
-
-    pd.testing.assert_frame_equal(one, other)
-
-
-@bounded
-@given(files=_listings)
-def test_every_distinct_file_is_decided_exactly_once(ledger: Ledger, files: list[ArchiveFile]) -> None:
-    frame = planned(ledger, *files, device_code=DEVICE)
-
-    distinct = {(file.device_code, file.filename) for file in files}
-    assert sorted(zip(frame["device_code"], frame["filename"], strict=True)) == sorted(distinct)
-    assert frame["listed_rows"].sum() == len(files)
-    assert set(frame["decision"]) <= {"fetch", "quarantined", "filtered"}
-    assert len(outcomes(frame)) == (frame["decision"] != "fetch").sum()
-    assert set(files_from_frame(frame)) <= set(files)
-
-
-_ends = st.sampled_from(["mirrored", "held", "quarantined"])
-
-
-@bounded
-@given(files=_listings, ends=st.lists(_ends, min_size=8, max_size=8))
-def test_a_plan_that_was_carried_out_leaves_nothing_to_fetch(
-    ledger: Ledger, files: list[ArchiveFile], ends: list[str]
-) -> None:
-    device = next(_devices)
-    files = [replace(file, device_code=device) for file in files]
-    ledger.record_listed(files, run_id=RUN, now=NOON)
-
-    first = plan(listing_frame(files), ledger.entries(device), TXT_OR_HDF5, now=NOON, device_code=device)
-    ledger.record_many(to_record(first), run_id=RUN, now=NOON)
-    fetched = files_from_frame(first[first["decision"] == Decision.FETCH])
-    for file, end in zip(fetched, ends, strict=False):
-        record(ledger, Decision(end), file, reason="r", next_try_at=SOON, key="k", sha256="ab", size_bytes=1)
-    second = plan(listing_frame(files), ledger.entries(device), TXT_OR_HDF5, now=NOON, device_code=device)
-
-    assert Decision.FETCH not in set(second["decision"])
-    assert to_record(second) == ()
-    assert len(second) == len(first)
-
-
-TXT_OR_HDF5 = Selection(extensions=frozenset({"hdf5", "txt"}))
-
-
-def test_planning_costs_microseconds_per_file(ledger: Ledger) -> None:
-    files = [archive_file(number) for number in range(20_000)]
-    frame = listing_frame(files)
-    ledger.record_listed(files, run_id=RUN, now=NOON)
-    entries = ledger.entries(DEVICE)
-
-    began = time.process_time()
-    decided = plan(frame, entries, TXT_OR_HDF5, now=NOON, device_code=DEVICE)
-
-    assert len(decided) == 20_000
-    assert time.process_time() - began < 1

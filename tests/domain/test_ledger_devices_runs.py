@@ -1,0 +1,89 @@
+"""What the ledger keeps about devices and runs, and its summary for `status`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from onc_mirror.model import Decision, Outcome, State
+from onc_mirror.reporting import build_report
+from tests.support.archive_files import DEVICE, archive_file
+
+if TYPE_CHECKING:
+    from onc_mirror.ledger import Ledger
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LATER = NOON + timedelta(hours=1)
+RUN = "20261122T120000-1"
+
+
+@pytest.fixture(autouse=True)
+def _run(ledger: Ledger) -> None:
+    ledger.start_run(RUN, "mirror-hour", NOON)
+
+
+def test_a_watermark_never_moves_backwards(ledger: Ledger) -> None:
+    assert ledger.watermark(DEVICE) is None
+
+    for until in (NOON, LATER, NOON):
+        ledger.advance_watermark(DEVICE, until, NOON)
+
+    assert ledger.watermark(DEVICE) == LATER
+    assert ledger.watermark("ANOTHER") is None
+
+
+def test_times_are_the_same_moment_whatever_zone_they_come_in(ledger: Ledger) -> None:
+    there = NOON.astimezone(timezone(timedelta(hours=-8)))
+
+    ledger.advance_watermark(DEVICE, there, there)
+
+    assert ledger.watermark(DEVICE) == NOON
+    assert str(ledger.watermark(DEVICE)) == "2026-11-22 12:00:00+00:00"
+
+
+def test_a_run_is_running_until_its_report_is_kept(ledger: Ledger) -> None:
+    assert [(run.run_id, run.state, run.finished_at) for run in ledger.runs()] == [(RUN, "running", None)]
+    assert ledger.report(RUN) is None
+
+    report = build_report(
+        run_id=RUN, flow="mirror-hour", window=(None, NOON), devices=[DEVICE], outcomes=[], errors=[], seconds=1.5
+    )
+    ledger.finish_run(report, LATER)
+    ledger.start_run(RUN, "mirror-hour", LATER)
+
+    (run,) = ledger.runs()
+    assert (run.state, run.started_at, run.finished_at) == ("completed", NOON, LATER)
+    assert json.loads(ledger.report(RUN) or "")["run_id"] == RUN
+
+
+def test_runs_come_newest_first(ledger: Ledger) -> None:
+    ledger.start_run("later", "backfill", LATER)
+
+    assert [run.run_id for run in ledger.runs()] == ["later", RUN]
+    assert [run.run_id for run in ledger.runs(limit=1)] == ["later"]
+
+
+def test_the_summary_counts_files_and_bytes_by_state(ledger: Ledger) -> None:
+    files = [archive_file(number, stored_bytes=100) for number in range(4)]
+    ledger.record_listed([*files, archive_file(device_code="ANOTHER")], run_id=RUN, now=NOON)
+    mirrored = [Outcome(file, Decision.MIRRORED, key="k", sha256="ab", size_bytes=100) for file in files[:2]]
+    held = Outcome(files[2], Decision.HELD, "stalled")
+    ledger.record_many([*mirrored, held], run_id=RUN, now=NOON)
+    ledger.record(held, run_id=RUN, now=LATER)
+    ledger.advance_watermark(DEVICE, NOON, NOON)
+    ledger.advance_watermark("SILENT", NOON, NOON)
+
+    another, silent, device = ledger.summary()
+
+    assert (another.device_code, another.watermark, another.files[State.LISTED]) == ("ANOTHER", None, 1)
+    assert (silent.watermark, sum(silent.files.values())) == (NOON, 0)
+    assert {state: count for state, count in device.files.items() if count} == {
+        State.MIRRORED: 2,
+        State.HELD: 1,
+        State.LISTED: 1,
+    }
+    assert (device.size_bytes[State.MIRRORED], device.size_bytes[State.HELD]) == (200, 100)
+    assert (device.oldest_held_since, device.newest_data_at) == (NOON, files[1].ends_at)
