@@ -128,7 +128,7 @@ def _plan_device(mirror: Mirror, run: Run, listing: Listing) -> pd.DataFrame:
     listed = {file.filename for file in listing.files}
     files = [*listing.files, *(file for file in left if file.filename not in listed)]
     selection = run.request.selection or Selection(extensions=frozenset(mirror.settings.extensions))
-    entries = mirror.ledger.entries(code)
+    entries = mirror.ledger.entries(code, [file.filename for file in files])
     return planning.plan(listing_frame(files), entries, selection, now=run.began_at, device_code=code)
 
 
