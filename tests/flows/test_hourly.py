@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from infra.sandbox.orchestrator import FlowRun
     from tests.support.flow_runs import ArchiveControl, Deployed
 
 DEVICE = "TUMPMTSPECTROMETER001"
