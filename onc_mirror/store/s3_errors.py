@@ -12,6 +12,7 @@ from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
@@ -24,6 +25,7 @@ from onc_mirror.errors import (
     BucketMissingError,
     MirrorError,
     ObjectMissingError,
+    SettingsError,
     StoreForbiddenError,
     StoreRejectedError,
     StoreUnavailableError,
@@ -110,6 +112,8 @@ def explain(error: Exception, *, where: str, key: str | None) -> MirrorError:
     """
     if isinstance(error, ClientError):
         return _explain_answer(error, where=where, key=key)
+    if isinstance(error, HTTPClientError) and isinstance(error.kwargs.get("error"), FileNotFoundError):
+        return SettingsError("AWS_CA_BUNDLE: there is no such file.")
     for kind, leaf, text in _CONNECTION:
         if isinstance(error, kind):
             return leaf(f"The store {text} ({where}).", subject=key)

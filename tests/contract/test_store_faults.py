@@ -5,11 +5,18 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from onc_mirror.errors import StoreUnavailableError
+from onc_mirror.errors import SettingsError, StoreForbiddenError, StoreUnavailableError
 from onc_mirror.store import open_store
 from tests.support.faulty_s3 import FaultyS3, faulty_s3
 from tests.support.raw_server import raw_server, unused_url
@@ -134,3 +141,55 @@ def test_store_that_breaks_off_while_reading_is_an_error_and_no_short_file(monke
             assert stored.read(1000) == b"x" * 1000
             with pytest.raises(StoreUnavailableError, match="closed the connection"):
                 stored.read()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate that nobody has heard of, and its key, in one file."""
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    return path
+
+
+def test_certificate_counts_when_the_bundle_of_the_environment_has_it(
+    certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = fetched(tmp_path, b"good")
+    with faulty_s3(FaultyS3(), certificate) as endpoint:
+        Endpoint(endpoint.url).use(monkeypatch, AWS_CA_BUNDLE=str(certificate))
+        with open_store(store_settings(URL)) as store:
+            assert store.publish(KEY, file, {}).size_bytes == 4
+
+        monkeypatch.delenv("AWS_CA_BUNDLE")
+        with open_store(store_settings(URL)) as store, pytest.raises(StoreUnavailableError, match="AWS_CA_BUNDLE"):
+            store.publish(KEY, file, {})
+
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "no-such-file"))
+        with open_store(store_settings(URL)) as store, pytest.raises(SettingsError, match="AWS_CA_BUNDLE"):
+            store.publish(KEY, file, {})
+
+
+def test_missing_credentials_are_named_as_such(faults: FaultyS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    # Where botocore would look next.
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    with open_store(store_settings(URL)) as store, pytest.raises(StoreForbiddenError, match="set AWS_ACCESS_KEY_ID"):
+        store.head(KEY)
+
+    assert not faults.requests

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @dataclass
@@ -38,8 +40,8 @@ class FaultyS3:
 
 
 @contextmanager
-def faulty_s3(faults: FaultyS3) -> Iterator[FaultyS3]:
-    """Run the endpoint."""
+def faulty_s3(faults: FaultyS3, certificate: Path | None = None) -> Iterator[FaultyS3]:
+    """Run the endpoint, over TLS when it is given a file with a certificate and its key."""
 
     class Handler(_Handler):
         endpoint = faults
@@ -47,6 +49,11 @@ def faulty_s3(faults: FaultyS3) -> Iterator[FaultyS3]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         faults.url = f"http://127.0.0.1:{server.server_port}"
+        if certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            faults.url = faults.url.replace("http:", "https:")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -98,6 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def handle(self) -> None:
+        # A client that does not trust us says so and leaves.
+        with suppress(ssl.SSLError, ConnectionError):
+            super().handle()
 
     def log_message(self, *_: object) -> None:
         return

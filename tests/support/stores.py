@@ -68,7 +68,9 @@ class Endpoint:
         )
 
     def use(self, patch: pytest.MonkeyPatch, **overrides: str) -> None:
-        """Set the variables that an operator would set."""
+        """Set the variables that an operator would set, and none of the developer's own."""
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.delenv(name, raising=False)
         variables = {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": self.access_key,
