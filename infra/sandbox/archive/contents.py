@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from infra.sandbox.archive.sea import Line, SeaFile
 
 VARIANTS: Final = 3  # so that files of a kind do not all have one size
-_FORMAT: Final = 2  # part of the templates' names: raise it when what is written changes
+_FORMAT: Final = 3  # part of the templates' names: raise it when what is written changes
 _MB: Final = 10**6
 _REALISTIC_HDF5: Final = {
     "SMRD": 2_500_000, "LIDARSD": 4 * _MB, "MSRD": 30_000, "MSSD": _MB, "MSSCD": 48 * _MB, "MTSD": 3 * _MB,

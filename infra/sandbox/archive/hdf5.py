@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _LARGEST_CHUNK: Final = 2_500_000
 _POOL: Final = 3
-_SAMPLE_ROWS: Final = 4096
-_SAMPLE_BYTES: Final = 300_000
 _LEVEL: Final = 4
 _ROOT_AT: Final = 36  # of the root's address in a superblock of version 3
 _CONTINUATION: Final = 0x10
@@ -60,7 +58,8 @@ def write_template(path: Path, recipe: Recipe) -> Template:
     scale = recipe.scale
     if recipe.target is not None:
         _write(part, recipe, 1.0)
-        scale = max(0.0, 1.0 + (recipe.target - part.stat().st_size) / _bytes_per_scale(recipe))
+        size = part.stat().st_size
+        scale = max(0.0, 1.0 + (recipe.target - size) / _bytes_per_scale(recipe, recipe.target / size))
     clocks, payloads = _write(part, recipe, scale)
     size = part.stat().st_size
     stamps, headers = _find_stamps(part, list(recipe.stamps))
@@ -144,16 +143,20 @@ def _compress(values: Values) -> bytes:
     return zlib.compress(shuffled.tobytes(), _LEVEL)
 
 
-def _bytes_per_scale(recipe: Recipe) -> float:
+def _bytes_per_scale(recipe: Recipe, guess: float) -> float:
     rng = np.random.default_rng(recipe.seed)
-    return sum(group.rows * sum(_bytes_per_row(column, rng) for column in group.columns) for group in recipe.groups)
+    return sum(
+        group.rows * _bytes_per_row(column, max(2, round(group.rows * guess)), rng)
+        for group in recipe.groups
+        for column in group.columns
+    )
 
 
-def _bytes_per_row(column: Column, rng: np.random.Generator) -> float:
+def _bytes_per_row(column: Column, rows: int, rng: np.random.Generator) -> float:
     if column.make is None:
         return column.row_bytes
-    rows = max(1, min(_SAMPLE_ROWS, _SAMPLE_BYTES // column.row_bytes))
-    return len(_chunk(column, rows, rng)) / rows
+    sample = _chunk_rows(column, rows)  # as large as the chunks will be, since larger ones compress better
+    return len(_chunk(column, sample, rng)) / sample
 
 
 def _chunks(dataset: Any) -> list[TimeChunk]:
