@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from onc_mirror.errors import (
@@ -147,6 +147,29 @@ def test_metadata_that_would_not_survive_is_refused(store: ObjectStore, tmp_path
             store.publish(KEY, fetched(tmp_path, b"x"), metadata)
 
     assert store.head(KEY) is None
+
+
+VALUES = st.lists(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30), min_size=1
+).map(lambda words: " ".join(words)[:200].strip())
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    metadata=st.dictionaries(
+        st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,8})?", fullmatch=True).filter(lambda name: name != "md5"),
+        VALUES,
+        max_size=5,
+    )
+)
+@example(metadata={"row": "=?utf-8?q?caf=C3=A9?=", "list": 'a, b;c="d"', "percent": "100%25", "plus": "a+b"})
+def test_any_metadata_that_is_taken_survives(store: ObjectStore, tmp_path: Path, metadata: dict[str, str]) -> None:
+    store.publish(KEY, fetched(tmp_path, b"x"), metadata)
+
+    found = store.head(KEY)
+    assert found is not None
+    assert {name: found.metadata[name] for name in metadata} == metadata
+    assert set(found.metadata) == {*metadata, "sha256", "md5"}
 
 
 def test_metadata_may_fill_two_kilobytes(store: ObjectStore, tmp_path: Path) -> None:
