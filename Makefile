@@ -25,7 +25,7 @@ sandbox: $(READY) ## the same sandbox without a run, until Ctrl-C
 	@exec $(VENV)/python -m infra.sandbox up
 
 test: $(READY) ## all tests
-	$(VENV)/python -m pytest $(TESTS)
+	$(VENV)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 check: lint types imports test ## everything a change must pass: locks, ruff, mypy, import contract, tests
 
