@@ -36,6 +36,7 @@ class Cost:
         others_peak_bytes: That of its largest descendant; 0 when it had none.
         tree_peak_bytes: Peak of the sum over the process and its descendants, sampled; shared pages count in each.
         stdout: What it printed.
+        cpu_seen: CPU seconds of the process itself over epoch seconds, sampled.
     """
 
     began_at: float
@@ -45,6 +46,14 @@ class Cost:
     others_peak_bytes: int
     tree_peak_bytes: int
     stdout: str
+    cpu_seen: tuple[tuple[float, float], ...]
+
+    def cpu_until_s(self, moment: float) -> float:
+        """Return the CPU seconds that the process itself had used at `moment` (epoch seconds), good to a sample."""
+        before = max((seen for seen in self.cpu_seen if seen[0] <= moment), default=(self.began_at, 0.0))
+        after = min((seen for seen in self.cpu_seen if seen[0] > moment), default=before)
+        span = after[0] - before[0]
+        return before[1] + (after[1] - before[1]) * ((moment - before[0]) / span if span else 0.0)
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str], *, exit_codes: Sequence[int] = (0,)) -> Cost:
@@ -76,6 +85,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], *, exit_code
             others_peak_bytes=max(sampler.peaks.values(), default=0),
             tree_peak_bytes=sampler.tree_peak,
             stdout=out.read(),
+            cpu_seen=tuple(sampler.cpu_seen),
         )
 
 
@@ -90,6 +100,7 @@ class _Sampler(threading.Thread):
     Attributes:
         peaks: Peak resident memory in bytes, by process id.
         tree_peak: Peak of the sum.
+        cpu_seen: Epoch seconds and the CPU seconds of the process itself until then.
     """
 
     def __init__(self, pid: int) -> None:
@@ -98,11 +109,14 @@ class _Sampler(threading.Thread):
         self._stopping = threading.Event()
         self.peaks: dict[int, int] = {}
         self.tree_peak = 0
+        self.cpu_seen: list[tuple[float, float]] = []
 
     def run(self) -> None:
         while not self._stopping.wait(_EVERY_S):
             try:
                 root = psutil.Process(self._pid)
+                used = root.cpu_times()
+                self.cpu_seen.append((time.time(), used.user + used.system))
                 self._look([root, *root.children(recursive=True)])
             except psutil.NoSuchProcess:
                 continue
