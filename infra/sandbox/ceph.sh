@@ -3,6 +3,7 @@
 #
 #   ceph.sh install            install the packages (root; Debian 12: Ceph 16.2)
 #   ceph.sh start DIR PORT     start what does not run yet, keep the data that DIR has; PORT + 1 and + 2 are used too
+#   ceph.sh run DIR PORT       the same, and stay until a signal, which stops the daemons
 #   ceph.sh stop DIR           stop the daemons, keep the data
 #   ceph.sh wipe DIR           stop the daemons, delete DIR
 #
@@ -205,15 +206,29 @@ stop() {
     done
 }
 
+run() {
+    trap 'stop; exit 0' INT TERM HUP
+    start
+    local daemon
+    while true; do
+        for daemon in "${DAEMONS[@]}"; do
+            alive "$daemon" || fail "$daemon has ended; see $DIR/log"
+        done
+        # A signal interrupts `wait`, not a command.
+        sleep 1 &
+        wait $!
+    done
+}
+
 command=${1:-}
 case $command in
 install)
     install_packages
     exit
     ;;
-start) [ $# = 3 ] || fail "usage: ceph.sh start DIR PORT" 2 ;;
+start | run) [ $# = 3 ] || fail "usage: ceph.sh $command DIR PORT" 2 ;;
 stop | wipe) [ $# = 2 ] || fail "usage: ceph.sh $command DIR" 2 ;;
-*) fail "usage: ceph.sh install | start DIR PORT | stop DIR | wipe DIR" 2 ;;
+*) fail "usage: ceph.sh install | start DIR PORT | run DIR PORT | stop DIR | wipe DIR" 2 ;;
 esac
 
 DIR=$(realpath -m "$2")
@@ -221,6 +236,7 @@ PORT=${3:-}
 export CEPH_CONF=$DIR/ceph.conf
 case $command in
 start) start ;;
+run) run ;;
 stop) stop ;;
 wipe)
     stop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ MIB = 2**20
 # The least that S3 takes, so that files in parts can be small.
 PART_BYTES = 5 * MIB
 
-_CEPH = Path(__file__).parents[2] / "infra" / "sandbox" / "ceph.sh"
+_ROOT = Path(__file__).parents[2]
+_CEPH = _ROOT / "infra" / "sandbox" / "ceph.sh"
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,25 @@ def running_ceph(state: Path) -> Iterator[Endpoint]:
         )
         return
     port = pick_free(3)
+    # The guard stops the daemons even when this process is killed.
+    command = [
+        sys.executable,
+        "-m",
+        "infra.sandbox.guard",
+        str(os.getpid()),
+        str(_CEPH),
+        "run",
+        str(state),
+        str(port),
+    ]
     keys = {"CEPH_ACCESS_KEY": ACCESS_KEY, "CEPH_SECRET_KEY": SECRET_KEY}
-    try:
-        subprocess.run([_CEPH, "start", state, str(port)], env=os.environ | keys, check=True, timeout=240)
-        yield Endpoint(f"http://127.0.0.1:{port}")
-    finally:
-        subprocess.run([_CEPH, "wipe", state], check=True, timeout=60)
+    with subprocess.Popen(command, cwd=_ROOT, env=os.environ | keys, stdout=subprocess.PIPE) as process:
+        try:
+            if process.stdout is None or not process.stdout.readline():
+                raise RuntimeError(f"Ceph does not start; see above, and the logs in {state}.")
+            yield Endpoint(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
 
 
 def store_settings(url: str, **overrides: Any) -> MirrorSettings:
