@@ -62,14 +62,13 @@ def opened(fetched: Fetched, key: str) -> Iterator[BufferedReader]:
     """Open a file in scratch.
 
     Raises:
-        StoreUnavailableError: It cannot be opened.
+        StoreUnavailableError: It cannot be opened or read.
     """
     try:
-        file = fetched.path.open("rb")
+        with fetched.path.open("rb") as file:
+            yield file
     except OSError as error:
-        raise changed_in_scratch(fetched, key, f"cannot be opened in scratch ({error.strerror})") from None
-    with file:
-        yield file
+        raise changed_in_scratch(fetched, key, f"cannot be read in scratch ({error.strerror})") from None
 
 
 def changed_in_scratch(

@@ -14,6 +14,7 @@ from onc_mirror.errors import (
     MirrorError,
     ObjectMissingError,
     StoreForbiddenError,
+    StoreRejectedError,
     StoreUnavailableError,
     UnsafeNameError,
 )
@@ -32,6 +33,7 @@ _BY_ERRNO: dict[int, tuple[type[MirrorError], str]] = {
     errno.ENAMETOOLONG: (UnsafeNameError, "does not take a name this long"),
     errno.EACCES: (StoreForbiddenError, "does not grant access; check its owner and rights"),
     errno.EPERM: (StoreForbiddenError, "does not grant access; check its owner and rights"),
+    errno.EXDEV: (StoreRejectedError, "has another file system mounted in it; put the store on one"),
     errno.EROFS: (StoreForbiddenError, "is mounted read-only"),
     errno.ENOSPC: (StoreUnavailableError, "has no room left; free some"),
     errno.EDQUOT: (StoreUnavailableError, "has no room left; raise the quota"),
@@ -100,6 +102,7 @@ class Partials:
 
 def move(source: Path, target: Path) -> None:
     """Put a complete file in place of `target` in one step, and have the disk remember it."""
+    changed = {target.parent, *(folder.parent for folder in target.parents if not folder.exists())}
     for attempt in range(_RENAMES):
         # `remove_empty` may take the folder away again before the file is in it.
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +115,12 @@ def move(source: Path, target: Path) -> None:
                 ) from None
         else:
             break
-    descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    for folder in changed:
+        _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

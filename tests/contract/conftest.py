@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from onc_mirror.store import open_store
-from tests.support.stores import running_ceph, running_swift, store_settings
+from tests.support.stores import S3_STORES, STORES, running_ceph, running_swift, store_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,12 +14,6 @@ if TYPE_CHECKING:
 
     from onc_mirror.store import ObjectStore
     from tests.support.stores import Endpoint
-
-KNOWN = ("file", "swift", "ceph")
-STORES = os.environ.get("ONC_MIRROR_TEST_STORES", "file,swift").split(",")
-
-if unknown := set(STORES) - set(KNOWN):
-    raise pytest.UsageError(f"ONC_MIRROR_TEST_STORES knows {', '.join(KNOWN)}, not {', '.join(unknown)}.")
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,7 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         yield endpoint
 
 
-@pytest.fixture(params=[name for name in STORES if name != "file"])
+@pytest.fixture(params=S3_STORES)
 def endpoint(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
     """A running S3 endpoint that the environment points to."""
     found: Endpoint = request.getfixturevalue(request.param)

@@ -130,17 +130,25 @@ def test_store_that_takes_no_more_bytes_is_given_up(
         assert server.requests
 
 
-def test_store_that_breaks_off_while_reading_is_an_error_and_no_short_file(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("goes", "text"), [(True, "closed the connection"), (False, "went silent")], ids=str)
+def test_object_that_stops_coming_is_an_error_and_no_short_file(
+    monkeypatch: pytest.MonkeyPatch, *, goes: bool, text: str
+) -> None:
+    over = threading.Event()
+
     def handle(_: Request, connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\nETag: x\r\n\r\n" + b"x" * 1_500_000)
+        if not goes:
+            over.wait()
         connection.close()
 
     with raw_server(handle) as server:
         Endpoint(server.url.rstrip("/")).use(monkeypatch)
-        with open_store(store_settings(URL)) as store, store.open(KEY) as stored:
+        with open_store(store_settings(URL, stall_timeout_s=1)) as store, store.open(KEY) as stored:
             assert stored.read(1000) == b"x" * 1000
-            with pytest.raises(StoreUnavailableError, match="closed the connection"):
+            with pytest.raises(StoreUnavailableError, match=text):
                 stored.read()
+        over.set()
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from tests.support.stores import (
     ACCESS_KEY,
     MIB,
     PART_BYTES,
+    S3_STORES,
     SECRET_KEY,
     Endpoint,
     fetched,
@@ -82,6 +83,7 @@ def test_listing_goes_from_page_to_page(bucket: Place) -> None:
         assert [stored.key for stored in store.list("many/0")] == names
 
 
+@pytest.mark.parametrize("endpoint", S3_STORES[-1:], indirect=True)
 def test_listing_goes_on_after_a_thousand(bucket: Place, endpoint: Endpoint) -> None:
     names = [f"many/{number:04}" for number in range(1003)]
     with ThreadPoolExecutor(8) as threads:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import pytest
 from botocore.config import Config
 
 from infra.sandbox.ports import pick_free
@@ -24,7 +25,12 @@ from onc_mirror.settings import MirrorSettings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
+KNOWN = ("file", "swift", "ceph")
+STORES = os.environ.get("ONC_MIRROR_TEST_STORES", "file,swift").split(",")
+S3_STORES = [name for name in STORES if name != "file"]
+
+if unknown := set(STORES) - set(KNOWN):
+    raise pytest.UsageError(f"ONC_MIRROR_TEST_STORES knows {', '.join(KNOWN)}, not {', '.join(unknown)}.")
 
 ACCESS_KEY = "sandbox"
 SECRET_KEY = "c4nary-secret-key"
