@@ -15,7 +15,7 @@ from onc_mirror.validation import Validator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from onc_mirror.settings import MirrorSettings
+    from onc_mirror.settings import ArchiveSettings, MirrorSettings
 
 
 class Mirror:
@@ -57,7 +57,7 @@ def utc_now() -> datetime:
 
 
 @contextmanager
-def open_archive(settings: MirrorSettings) -> Iterator[OncArchive]:
+def open_archive(settings: ArchiveSettings) -> Iterator[OncArchive]:
     """Open the archive alone, for what needs nothing else; no request is made."""
     with OncArchive(
         str(settings.archive_url),

@@ -1,5 +1,8 @@
 """Every setting of the mirror, with its unit, bounds and default. Read once at the edge, passed down as values.
 
+`MirrorSettings` has them all. Looking around in the archive needs only `ArchiveSettings`, looking at what was done
+only `LedgerSettings`.
+
 The environment is the only source; names are part of the public interface. Secrets are `SecretStr` and never
 appear in a representation.
 """
@@ -8,10 +11,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 import isodate
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BeforeValidator,
     ByteSize,
@@ -51,48 +55,34 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _expand(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path} begins with the home of a user who is not there") from None
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Folder = Annotated[Path, AfterValidator(_expand)]
+
+_FROM_ENVIRONMENT = SettingsConfigDict(
+    env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+)
 
 
-class MirrorSettings(BaseSettings):
-    """What an operator can set. Field descriptions are the settings table of the README."""
+class ArchiveSettings(BaseSettings):
+    """What it takes to ask the archive; enough to look around there."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
-    )
+    model_config = _FROM_ENVIRONMENT
 
     token: SecretStr = Field(
         validation_alias=AliasChoices("ONC_TOKEN", "token"),
         description="The archive token, from your profile page at ONC.",
     )
     archive_url: HttpUrl = Field(HttpUrl("https://data.oceannetworks.ca/"), description="Where the archive API is.")
-    store_url: str = Field(description="`s3://bucket[/prefix]`, or `file:///folder`.")
-    aws_endpoint_url: HttpUrl | None = Field(
-        None,
-        validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
-        description="The S3 endpoint when it is not AWS.",
-    )
-    ledger_url: SecretStr | None = Field(
-        None, description="SQLAlchemy URL of the ledger; `sqlite:///<state dir>/ledger.db` when unset."
-    )
-    state_dir: Path = Field(
-        Path("~/.local/state/onc-mirror"), description="Folder of the ledger.", validate_default=True
-    )
-    scratch_dir: Path | None = Field(
-        None, description="Folder for downloads in progress; `<state dir>/scratch` when unset."
-    )
-    scratch_budget: ByteSize = Field(
-        ByteSize(20 * 2**30),
-        ge=2**20,
-        description="Bytes that downloads in progress may take, such as `20GiB`.",
-    )
-    devices_file: Path | None = Field(None, description="TOML device table; the STRAWb table that ships when unset.")
-    extensions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
-        ("hdf5",), min_length=1, description="Extensions to mirror, comma-separated, without dots."
-    )
-    layout: Literal["raw", "strawb"] = Field(
-        "raw", description="`raw`, or `strawb` for the folders that the strawb package expects."
+    devices_file: Folder | None = Field(
+        None, description="TOML device table; the STRAWb table that ships when unset."
     )
     concurrency: int = Field(8, ge=1, le=64, description="Transfers in flight.")
     connect_timeout_s: Seconds = Field(10.0, description="Seconds to wait for a connection.")
@@ -102,6 +92,59 @@ class MirrorSettings(BaseSettings):
         ge=0,
         le=10,
         description="Immediate repeats of a request inside one attempt (Retry-After is honoured).",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strip_token(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("ONC_TOKEN"), str):
+            token = data.pop("ONC_TOKEN").strip()
+            return {**data, "ONC_TOKEN": token} if token else data
+        return data
+
+
+class LedgerSettings(BaseSettings):
+    """What it takes to read the ledger."""
+
+    model_config = _FROM_ENVIRONMENT
+
+    ledger_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the ledger; `sqlite:///<state dir>/ledger.db` when unset."
+    )
+    state_dir: Folder = Field(
+        Path("~/.local/state/onc-mirror"), description="Folder of the ledger.", validate_default=True
+    )
+
+    @property
+    def ledger(self) -> str:
+        """SQLAlchemy URL of the ledger, with its password in clear."""
+        if self.ledger_url is not None:
+            return self.ledger_url.get_secret_value()
+        return f"sqlite:///{self.state_dir / 'ledger.db'}"
+
+
+class MirrorSettings(LedgerSettings, ArchiveSettings):
+    """What an operator can set. Field descriptions are the settings table of the README."""
+
+    store_url: str = Field(description="`s3://bucket[/prefix]`, or `file:///folder`.")
+    aws_endpoint_url: HttpUrl | None = Field(
+        None,
+        validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
+        description="The S3 endpoint when it is not AWS.",
+    )
+    scratch_dir: Folder | None = Field(
+        None, description="Folder for downloads in progress; `<state dir>/scratch` when unset."
+    )
+    scratch_budget: ByteSize = Field(
+        ByteSize(20 * 2**30),
+        ge=2**20,
+        description="Bytes that downloads in progress may take, such as `20GiB`.",
+    )
+    extensions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        ("hdf5",), min_length=1, description="Extensions to mirror, comma-separated, without dots."
+    )
+    layout: Literal["raw", "strawb"] = Field(
+        "raw", description="`raw`, or `strawb` for the folders that the strawb package expects."
     )
     retry_delays_s: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
         (10.0, 60.0, 180.0),
@@ -134,11 +177,6 @@ class MirrorSettings(BaseSettings):
         description="botocore's checksum setting; `auto` is `when_required` for endpoints that are not AWS.",
     )
 
-    @field_validator("state_dir", "scratch_dir", "devices_file")
-    @classmethod
-    def _expand(cls, value: Path | None) -> Path | None:
-        return value.expanduser() if value is not None else None
-
     @field_validator("extensions")
     @classmethod
     def _without_dots(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -159,37 +197,31 @@ class MirrorSettings(BaseSettings):
             raise ValueError("must be s3://bucket[/prefix] or file:///folder")
         return value.rstrip("/")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _strip_token(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("ONC_TOKEN"), str):
-            data["ONC_TOKEN"] = data["ONC_TOKEN"].strip()
-        return data
-
-    @property
-    def ledger(self) -> str:
-        """SQLAlchemy URL of the ledger, with its password in clear."""
-        if self.ledger_url is not None:
-            return self.ledger_url.get_secret_value()
-        return f"sqlite:///{self.state_dir / 'ledger.db'}"
-
     @property
     def scratch(self) -> Path:
         """Folder of downloads in progress."""
         return self.scratch_dir or self.state_dir / "scratch"
 
 
-def load_settings(**overrides: Any) -> MirrorSettings:
+S = TypeVar("S", bound=BaseSettings)
+
+
+@overload
+def load_settings(**overrides: Any) -> MirrorSettings: ...
+@overload
+def load_settings(kind: type[S], **overrides: Any) -> S: ...
+def load_settings(kind: type[BaseSettings] = MirrorSettings, **overrides: Any) -> BaseSettings:
     """Read the settings from the environment.
 
     Args:
+        kind: The settings that are needed: all, or those of the archive or the ledger alone.
         overrides: Values by field name that stand in for the environment's.
 
     Raises:
         SettingsError: A setting is missing or wrong; the message is one line per setting and names the variable.
     """
     try:
-        return MirrorSettings(**overrides)
+        return kind(**overrides)
     except ValidationError as error:
         problems = "; ".join(_explain(problem) for problem in error.errors(include_input=False, include_url=False))
         raise SettingsError(problems) from None

@@ -7,7 +7,7 @@ import pytest
 
 from onc_mirror.errors import SettingsError
 from onc_mirror.model import Grade
-from onc_mirror.settings import MirrorSettings, load_settings
+from onc_mirror.settings import ArchiveSettings, LedgerSettings, MirrorSettings, load_settings
 
 TOKEN = "11111111-2222-3333-4444-555555555555"
 
@@ -66,6 +66,7 @@ def test_values_are_read_in_the_units_that_people_write(monkeypatch: pytest.Monk
         ("ONC_MIRROR_SCRATCH_BUDGET", "1kB"),
         ("ONC_MIRROR_STALL_TIMEOUT_S", "0"),
         ("ONC_MIRROR_EXTENSIONS", ","),
+        ("ONC_MIRROR_STATE_DIR", "~nobody-of-that-name/mirror"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_its_variable(
@@ -105,3 +106,23 @@ def test_a_token_pasted_with_a_newline_still_works(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("ONC_TOKEN", f" {TOKEN}\n")
 
     assert load_settings().token.get_secret_value() == TOKEN
+
+
+def test_a_blank_token_is_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONC_TOKEN", " \n")
+
+    with pytest.raises(SettingsError, match="ONC_TOKEN: is not set"):
+        load_settings()
+
+
+def test_looking_around_in_the_archive_needs_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONC_MIRROR_STORE_URL")
+
+    assert load_settings(ArchiveSettings).token.get_secret_value() == TOKEN
+
+
+def test_reading_the_ledger_needs_neither_token_nor_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONC_TOKEN")
+    monkeypatch.delenv("ONC_MIRROR_STORE_URL")
+
+    assert load_settings(LedgerSettings).ledger.endswith("/ledger.db")
