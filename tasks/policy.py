@@ -50,14 +50,11 @@ def safely(call: Callable[P, R]) -> Callable[P, R]:
 
 def retry_if_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature
     """Retry when the error's type says that it can help; waits out a Retry-After beyond the task's own delay."""
-    try:
-        state.result()
-    except TransientError as error:
-        time.sleep(asked_wait_s(error))
-        return True
-    except MirrorError:
+    error = state.result(raise_on_failure=False)
+    if not isinstance(error, TransientError):
         return False
-    return False
+    time.sleep(asked_wait_s(error))
+    return True
 
 
 def retries(delays_s: Sequence[float]) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prefect.states import Failed
+
+from onc_mirror.errors import ArchiveBusyError, MirrorError, StalledError, TokenRejectedError, UnexpectedError
+from tasks.policy import retries, retry_if_transient, safely
+from tests.support.secrecy import everything_printed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOKEN = "canary-0f1e2d3c-secret"
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    @safely
+    def call() -> None:
+        raise error
+
+    return call
+
+
+def asked_after(error: Exception) -> bool:
+    unused: Any = None
+    return retry_if_transient(unused, unused, Failed(data=error))
+
+
+@pytest.mark.parametrize("error", [StalledError("no byte", subject="a.hdf5"), TokenRejectedError("no", status=401)])
+def test_errors_of_the_domain_pass_as_they_are(error: MirrorError) -> None:
+    with pytest.raises(type(error)) as caught:
+        raising(error)()
+
+    assert caught.value is error
+
+
+def test_any_other_error_is_named_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONC_TOKEN", TOKEN)
+    url = f"https://data.example.org/api/archivefile/download?token={TOKEN}&filename=a.hdf5"
+
+    with pytest.raises(UnexpectedError, match=r"ConnectionError: .*filename=a\.hdf5") as caught:
+        raising(ConnectionError(f"Max retries exceeded with url: {url}"))()
+
+    assert TOKEN not in everything_printed(caught.value)
+
+
+def test_the_type_decides_what_is_tried_again() -> None:
+    assert asked_after(StalledError("no byte"))
+    assert not asked_after(TokenRejectedError("no"))
+    assert not asked_after(UnexpectedError("a fault"))
+    assert not asked_after(ValueError("a fault"))
+
+
+def test_a_retry_waits_for_what_the_archive_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("tasks.policy.time.sleep", waited.append)
+
+    assert asked_after(ArchiveBusyError("busy", retry_after_s=120))
+
+    assert waited == [120]
+
+
+def test_there_is_one_attempt_more_than_there_are_delays() -> None:
+    assert retries((1.0, 2.0))["retries"] == 2
+    assert retries((1.0, 2.0))["retry_delay_seconds"] == [1.0, 2.0]
+    assert retries(()) == {"retries": 0}
