@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from onc_mirror.ledger import recording, summarising
 from onc_mirror.ledger.rows import archive_file, key_of
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.ledger.troubles import named_troubles
+from onc_mirror.ledger.upserting import insert_into
 from onc_mirror.model import State
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Ledger:
         """Note that a run began; a second time it changes nothing."""
         row = {"run_id": run_id, "flow": flow, "started_at": now, "state": RUNNING}
         with self._writing() as connection:
-            connection.execute(self._insert(runs).on_conflict_do_nothing(), row)
+            connection.execute(insert_into(runs, self._dialect).on_conflict_do_nothing(), row)
 
     def finish_run(self, report: RunReport, now: datetime) -> None:
         """Keep the report of a run, and note that it ended."""
@@ -151,7 +151,7 @@ class Ledger:
 
     def advance_watermark(self, device_code: str, until: datetime, now: datetime) -> None:
         """Move the device's watermark to `until`, never backwards."""
-        insert = self._insert(devices)
+        insert = insert_into(devices, self._dialect)
         changes = {"watermark": insert.excluded.watermark, "updated_at": insert.excluded.updated_at}
         later = insert.excluded.watermark > devices.c.watermark
         row = {"device_code": device_code, "watermark": until, "updated_at": now}
@@ -168,9 +168,6 @@ class Ledger:
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             with self._writing() as connection:
                 connection.execute(statement, rows[start : start + _ROWS_AT_ONCE])
-
-    def _insert(self, table: Any) -> Any:
-        return postgresql.insert(table) if self._dialect == "postgresql" else sqlite.insert(table)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -7,13 +7,14 @@ files wait for each other and do not deadlock.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, case, null
-from sqlalchemy.dialects import postgresql, sqlite
 
 from onc_mirror.ledger.rows import clean_text, listed_columns, order_of_change, settled_columns, size_or_none
 from onc_mirror.ledger.tables import files
+from onc_mirror.ledger.upserting import insert_into
 from onc_mirror.model import Decision, State
 from onc_mirror.redacting import redact
 
@@ -75,6 +76,7 @@ def listed_rows(listed: Iterable[ArchiveFile], *, run_id: str, now: datetime) ->
     return _sorted([listed_columns(file) | _first_seen(run_id, now) for file in latest.values()])
 
 
+@cache
 def listed_statement(dialect: str) -> Insert:
     """Return the upsert of listed files: a new one is `listed`, a known one keeps its state and settled facts."""
     return _upsert(dialect, lambda new: {name: new[name] for name in _RELISTED})
@@ -97,6 +99,7 @@ def outcome_rows(
     return {kind: _sorted(group) for kind, group in rows.items()}
 
 
+@cache
 def outcome_statement(dialect: str, state: State, *, judged_bytes: bool) -> Insert:
     """Return the upsert of outcomes of one state."""
 
@@ -124,7 +127,7 @@ def _guard(state: State, *, judged_bytes: bool) -> ColumnElement[bool] | None:
 def _upsert(
     dialect: str, changes: Callable[[Any], dict[str, Any]], where: ColumnElement[bool] | None = None
 ) -> Insert:
-    insert = postgresql.insert(files) if dialect == "postgresql" else sqlite.insert(files)
+    insert = insert_into(files, dialect)
     return insert.on_conflict_do_update(index_elements=_KEY, set_=changes(insert.excluded), where=where)
 
 
