@@ -136,7 +136,7 @@ def store_settings(url: str, **overrides: Any) -> MirrorSettings:
         "stall_timeout_s": 20,
         "quick_retries": 1,
     }
-    return load_settings(store_url=url, **chosen | overrides)
+    return load_settings(MirrorSettings, store_url=url, **chosen | overrides)
 
 
 def fetched(folder: Path, body: bytes) -> Fetched:
