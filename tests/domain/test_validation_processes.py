@@ -38,8 +38,15 @@ def is_worker(child: psutil.Process) -> bool:
 
 
 def the_worker() -> psutil.Process:
-    wait_until(lambda: len(workers_of()) == 1)
-    return workers_of()[0]
+    """The only one; one that was let go may take a moment to be gone."""
+    found: list[psutil.Process] = []
+
+    def is_alone() -> bool:
+        found[:] = workers_of()
+        return len(found) == 1
+
+    wait_until(is_alone)
+    return found[0]
 
 
 @pytest.fixture(scope="module")
