@@ -59,8 +59,9 @@ def _follow(sandbox: Sandbox, run: FlowRun, console: Console) -> FlowRun:
         while True:
             sandbox.parts.check_alive()
             run = sandbox.orchestrator.flow_run(run.id)
-            known = sandbox.orchestrator.count_task_runs(run.id, name_like=FILE_TASKS)
+            # In this order: whatever the server writes down in between, no more have ended than are known.
             ended = sandbox.orchestrator.count_task_runs(run.id, name_like=FILE_TASKS, ended=True)
+            known = sandbox.orchestrator.count_task_runs(run.id, name_like=FILE_TASKS)
             files = f"{ended} of {known} files" if known else ""
             progress.update(bar, description=run.state_name, total=known or None, completed=ended, files=files)
             tell(f"{run.state_name} {files}".strip())
