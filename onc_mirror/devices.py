@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from onc_mirror.errors import MirrorError, SettingsError, TokenRejectedError, UnsafeNameError
 from onc_mirror.layout import check_name
 from onc_mirror.model import Device, TimeWindow
+from onc_mirror.threads import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -33,7 +33,7 @@ SHIPPED_TABLE = Path(__file__).with_name("devices.toml")
 STILL_ARRIVING = timedelta(days=7)
 
 _KEYS = {"code": str, "location": str, "category": str, "deployed": bool}
-_SIDE_BY_SIDE = 4
+_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def deployed_devices(archive: OncArchive, table: Iterable[Device], window: TimeW
         TokenRejectedError: The archive does not accept the token; no table stands in for that.
     """
     devices = tuple(table)
-    with ThreadPoolExecutor(_SIDE_BY_SIDE, "deployments") as pool:
+    with side_by_side(_THREADS, "deployments") as pool:
         answers = list(pool.map(lambda device: _is_deployed(archive, device, window), devices))
     return Deployed(
         tuple(

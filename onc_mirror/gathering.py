@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from onc_mirror.errors import MirrorError
 from onc_mirror.model import ArchiveFile, Listing, TimeWindow
 from onc_mirror.reporting import DeviceError
 from onc_mirror.retrying import with_retries
+from onc_mirror.threads import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -113,7 +113,7 @@ def devices_of(mirror: Mirror, run: Run) -> tuple[Device, ...]:
 def list_devices(mirror: Mirror, run: Run, devices: Sequence[Device]) -> Gathered:
     """List all devices side by side."""
     gathered = Gathered()
-    with ThreadPoolExecutor(mirror.settings.concurrency, "list") as pool:
+    with side_by_side(mirror.settings.concurrency, "list") as pool:
         delays = mirror.settings.retry_delays_s
         waiting = [
             (device, pool.submit(with_retries, lambda device=device: list_device(mirror, run, device), delays))

@@ -11,7 +11,7 @@ backwards; a failing file or device costs neither the others nor the record of w
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +25,7 @@ from onc_mirror.layout import report_key
 from onc_mirror.model import Decision, Listing, Outcome, TimeWindow
 from onc_mirror.reporting import DeviceError, build_report
 from onc_mirror.selection import Selection
+from onc_mirror.threads import side_by_side
 from onc_mirror.transferring import RetriedSteps, mirror_file
 
 if TYPE_CHECKING:
@@ -86,14 +87,21 @@ def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None 
 
 @contextmanager
 def begun_run(mirror: Mirror, request: MirrorRequest) -> Iterator[Run]:
-    """Begin a run; one that breaks off with a `MirrorError` ends in a report in the ledger that says why."""
+    """Begin a run; one that breaks off, or is told to stop, ends in a report in the ledger that says why."""
     run = begin_run(mirror, request)
     try:
         yield run
     except MirrorError as error:
-        cause = DeviceError(EVERY_DEVICE, error.reason, str(error))
-        mirror.ledger.finish_run(_report(mirror, run, Gathered(errors=[cause]), ()), mirror.clock())
+        _break_off(mirror, run, error.reason, str(error))
         raise
+    except KeyboardInterrupt:
+        _break_off(mirror, run, "interrupted", "The run was told to stop; the next one goes on from there.")
+        raise
+
+
+def _break_off(mirror: Mirror, run: Run, reason: str, detail: str) -> None:
+    cause = DeviceError(EVERY_DEVICE, reason, detail)
+    mirror.ledger.finish_run(_report(mirror, run, Gathered(errors=[cause]), ()), mirror.clock())
 
 
 def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
@@ -143,15 +151,10 @@ def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame, watcher: Wat
     watcher.planned(len(files), sum(file.expected_bytes or 0 for file in files))
     steps = RetriedSteps(watcher.advanced)
     outcomes = []
-    with ThreadPoolExecutor(mirror.settings.concurrency, "transfer") as pool:
-        try:
-            for future in as_completed([pool.submit(conclude, mirror, run, file, steps) for file in files]):
-                outcomes.append(future.result())
-                watcher.concluded(outcomes[-1])
-        except BaseException:
-            # Interrupted: nothing new begins, what is in flight ends by itself, the next run goes on from here.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with side_by_side(mirror.settings.concurrency, "transfer") as pool:
+        for future in as_completed([pool.submit(conclude, mirror, run, file, steps) for file in files]):
+            outcomes.append(future.result())
+            watcher.concluded(outcomes[-1])
     return outcomes
 
 

@@ -10,6 +10,19 @@ from onc_mirror.errors import SettingsError
 from onc_mirror.settings import parse_duration
 
 
+def time_text(time: datetime, precision: str = "auto") -> str:
+    """Return an instant in ISO 8601, UTC, with `Z`.
+
+    Args:
+        time: With a zone.
+        precision: As for `datetime.isoformat`.
+
+    >>> time_text(datetime(2026, 11, 22, 6, tzinfo=UTC))
+    '2026-11-22T06:00:00Z'
+    """
+    return time.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
 def resolve_window(since: str | None, until: str | None, *, now: datetime) -> tuple[datetime | None, datetime | None]:
     """Resolve two ends, each an ISO 8601 time, a date (midnight UTC) or a duration.
 

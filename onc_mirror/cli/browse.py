@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from onc_mirror.browsing import list_archive_files
+from onc_mirror.browsing import (
+    browsing_window,
+    device_statuses,
+    list_archive_files,
+    offered_products,
+)
 from onc_mirror.cli.options import Choice, choosing, json_option
-from onc_mirror.cli.tables import print_table, size_text, stdout
+from onc_mirror.cli.tables import Size, print_table, size_text
 from onc_mirror.devices import choose_devices, load_device_table
-from onc_mirror.frames import write_csv
+from onc_mirror.frames import files_from_frame, write_csv
 from onc_mirror.mirror import open_archive
-from onc_mirror.model import TimeWindow
-from onc_mirror.settings import load_settings
+from onc_mirror.settings import ArchiveSettings, load_settings
+from onc_mirror.times import time_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from onc_mirror.archive import Deployment
-    from onc_mirror.model import Device
+    from onc_mirror.browsing import DeviceStatus
+    from onc_mirror.model import TimeWindow
 
-DEFAULT_SPAN = timedelta(days=1)
+device_option = click.option(
+    "--device", "-d", "codes", multiple=True, metavar="CODE", help="Only this device, in the device table or not."
+)
 
 
 @click.command("list")
 @choosing
-@click.option("--by-data-time", is_flag=True, help="--since and --until mean data time, not archive time.")
+@click.option("--by-data-time", is_flag=True, help="--since and --until mean the time of the data.")
 @click.option(
     "--csv",
     "csv_path",
@@ -40,101 +47,126 @@ DEFAULT_SPAN = timedelta(days=1)
 )
 @json_option
 def list_files(choice: Choice, *, by_data_time: bool, csv_path: Path | None, as_json: bool) -> None:
-    """List what the archive has, without downloading. Without --since: what was archived in the last day."""
-    settings = load_settings()
+    """List what the archive has, without downloading.
+
+    Of all devices that are in the water, files of all extensions, archived in the last 24 hours, unless the options
+    say otherwise. Times are UTC, sizes those of the download.
+    """
+    if csv_path is not None and as_json:
+        raise click.UsageError("--csv and --json exclude each other.")
     now = datetime.now(UTC)
-    until = choice.until or now
-    window = TimeWindow(choice.since or until - DEFAULT_SPAN, until)
+    window = browsing_window(choice.since, choice.until, now=now)
+    settings = load_settings(ArchiveSettings)
     with open_archive(settings) as archive:
-        devices = choose_devices(
-            archive,
-            load_device_table(settings.devices_file),
-            codes=choice.devices,
-            locations=choice.locations,
-            categories=choice.categories,
-            now=now,
+        table = load_device_table(settings.devices_file)
+        chosen = choose_devices(
+            archive, table, codes=choice.devices, locations=choice.locations, categories=choice.categories, now=now
         )
-        codes = [device.code for device in devices]
-        frame = list_archive_files(
-            archive,
-            codes,
-            archived=None if by_data_time else window,
-            data=window if by_data_time else None,
-            selection=choice.selection(archive, codes, extensions=()),
-        )
+        codes = [device.code for device in chosen]
+        selection = choice.selection(archive, codes)
+        frame = list_archive_files(archive, codes, window=window, by_data_time=by_data_time, selection=selection)
     if csv_path is not None:
         _write_csv(frame, csv_path)
     elif as_json:
         click.echo(frame.to_json(orient="records", date_format="iso", indent=2))
     else:
-        _print_files(frame)
+        _print_files(frame, window, by_data_time=by_data_time)
 
 
 @click.command()
+@device_option
 @json_option
-def devices(*, as_json: bool) -> None:
-    """Show the device table, and what the archive says about each device's deployment."""
-    settings = load_settings()
+def devices(codes: tuple[str, ...], *, as_json: bool) -> None:
+    """Show the devices of the device table, and which of them the archive says are in the water."""
+    settings = load_settings(ArchiveSettings)
+    table = load_device_table(settings.devices_file)
     with open_archive(settings) as archive:
-        table = load_device_table(settings.devices_file)
-        rows = [_device_row(device, archive.deployments(device.code)) for device in table]
-    _print_rows("Devices", rows, as_json=as_json)
+        statuses = device_statuses(archive, table, codes, now=datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps([_device_json(status) for status in statuses], indent=2))
+        return
+    rows = [
+        (
+            status.device.code,
+            status.device.location,
+            status.device.category,
+            "in the water" if status.deployed else "not in the water",
+            status.since,
+            _by_table(status),
+            status.name,
+        )
+        for status in statuses
+    ]
+    columns = ("device", "location", "category", "the archive says", "since", "the table says", "name")
+    print_table(_count(len(rows), "device"), columns, rows)
 
 
 @click.command()
-@click.option("--device", "-d", "codes", multiple=True, metavar="CODE", help="Only this device (repeatable).")
+@device_option
 @json_option
 def products(codes: tuple[str, ...], *, as_json: bool) -> None:
-    """Show the data products that devices offer, and in which extensions."""
-    settings = load_settings()
+    """Show the data products that devices offer: code, extension, name.
+
+    Without --device, of all devices of the device table. Some products are made on demand and are no archive files.
+    """
+    settings = load_settings(ArchiveSettings)
+    wanted = tuple(dict.fromkeys(codes)) or tuple(device.code for device in load_device_table(settings.devices_file))
     with open_archive(settings) as archive:
-        wanted = codes or tuple(device.code for device in load_device_table(settings.devices_file))
-        rows: list[dict[str, object]] = [
-            {"device": code, "product": product.code, "extension": product.extension, "name": product.name}
-            for code in wanted
-            for product in archive.products(code)
-        ]
-    _print_rows("Data products", rows, as_json=as_json)
+        offered = offered_products(archive, wanted)
+    columns = ("device", "product", "extension", "name")
+    rows = [(code, product.code, product.extension, product.name) for code, product in offered]
+    if as_json:
+        click.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
+    else:
+        print_table(_count(len(rows), "data product"), columns, rows)
 
 
-def _device_row(device: Device, deployments: tuple[Deployment, ...]) -> dict[str, object]:
-    present = [deployment for deployment in deployments if deployment.ends_at is None]
-    begins = [deployment.begins_at for deployment in present if deployment.begins_at is not None]
+def _device_json(status: DeviceStatus) -> dict[str, Any]:
     return {
-        "device": device.code,
-        "location": device.location,
-        "category": device.category,
-        "deployed": bool(present),
-        "deployed since": max(begins, default=None),
-        "in the table": "deployed" if device.deployed else "not deployed",
+        "device": status.device.code,
+        "name": status.name,
+        "location": status.device.location,
+        "category": status.device.category,
+        "deployed": status.deployed,
+        "since": None if status.since is None else time_text(status.since),
+        "in_table": status.in_table,
+        "deployed_by_table": status.device.deployed if status.in_table else None,
     }
 
 
+def _by_table(status: DeviceStatus) -> str:
+    if not status.in_table:
+        return "not in the table"
+    return "in the water" if status.device.deployed else "not in the water"
+
+
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:
-    if str(path) == "-":
-        write_csv(frame, sys.stdout)
-        return
-    with path.open("w", newline="", encoding="utf-8", errors="surrogatepass") as out:
+    # Not through sys.stdout, which escapes what it cannot encode: the names must come back as they are.
+    target: Path | int = sys.stdout.fileno() if str(path) == "-" else path
+    with open(target, "w", newline="", encoding="utf-8", errors="surrogatepass", closefd=target is path) as out:
         write_csv(frame, out)
-    click.echo(f"{len(frame)} files written to {path}.", err=True)
+    click.echo(f"{_count(len(frame), 'file')} written to {'stdout' if str(path) == '-' else path}.", err=True)
 
 
-def _print_files(frame: pd.DataFrame) -> None:
-    columns = ("device_code", "filename", "product_code", "begins_at", "archived_at", "expected_bytes")
-    rows = frame[list(columns)].astype(object).where(frame[list(columns)].notna(), None).to_numpy().tolist()
-    total = int(frame["expected_bytes"].sum())
-    print_table(
-        f"{len(frame)} files, {size_text(total)}",
-        ("device", "filename", "product", "data from", "archived", "bytes"),
-        rows,
-        console=stdout(),
-    )
+def _print_files(frame: pd.DataFrame, window: TimeWindow, *, by_data_time: bool) -> None:
+    files = files_from_frame(frame)
+    rows = [
+        (
+            file.filename,
+            file.device_code,
+            file.product_code,
+            file.begins_at,
+            file.archived_at,
+            None if file.expected_bytes is None else Size(file.expected_bytes),
+        )
+        for file in files
+    ]
+    total = size_text(sum(file.expected_bytes or 0 for file in files))
+    what = "with data of" if by_data_time else "archived"
+    span = f"{time_text(window.since, 'seconds')} to {time_text(window.until, 'seconds')}"
+    title = f"{_count(len(files), 'file')}, {total}, {what} {span}"
+    print_table(title, ("file", "device", "product", "data from", "archived", "size"), rows)
 
 
-def _print_rows(title: str, rows: list[dict[str, object]], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
-    elif rows:
-        print_table(title, list(rows[0]), [list(row.values()) for row in rows], console=stdout())
-    else:
-        click.echo("Nothing to show.")
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -5,29 +5,36 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from typing import Any
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from onc_mirror.cli.stopping import Stopper
 from onc_mirror.errors import MirrorError, SettingsError
-from onc_mirror.redacting import RedactingFilter
+from onc_mirror.redacting import RedactingFilter, redact
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import TextIO
 
 FAILED = 1
 USAGE = 2
 
 # Each command's module is imported only when it runs: starting is what a cron job on a tiny VM pays every hour.
 COMMANDS = {
-    "devices": "onc_mirror.cli.browse:devices",
-    "doctor": "onc_mirror.cli.doctor:doctor",
-    "list": "onc_mirror.cli.browse:list_files",
-    "mirror": "onc_mirror.cli.mirror:mirror",
-    "products": "onc_mirror.cli.browse:products",
-    "status": "onc_mirror.cli.status:status",
+    "devices": ("onc_mirror.cli.browse:devices", "Show the devices, and which are in the water."),
+    "doctor": ("onc_mirror.cli.doctor:doctor", "Check everything that a run needs."),
+    "list": ("onc_mirror.cli.browse:list_files", "List what the archive has, without downloading."),
+    "mirror": ("onc_mirror.cli.mirror:mirror", "Mirror what the archive newly took in."),
+    "products": ("onc_mirror.cli.browse:products", "Show the data products that devices offer."),
+    "status": ("onc_mirror.cli.status:status", "Show how far the mirror is."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported when they are asked for, and not for the list of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Names of all commands."""
@@ -37,49 +44,94 @@ class LazyGroup(click.Group):
         """Import and return one command, None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name]} is no command.")
+            raise TypeError(f"{COMMANDS[cmd_name][0]} is no command.")
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+
+class StderrHandler(logging.StreamHandler["TextIO"]):
+    """Logs to what is standard error at that moment, so that a progress bar can keep lines out of its way."""
+
+    @property
+    def stream(self) -> TextIO:
+        """Standard error."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: TextIO) -> None:
+        """Ignore what the base class sets."""
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="onc-mirror")
-@click.option("-v", "--verbose", is_flag=True, help="Log every file, not only what needs attention.")
+@click.version_option(package_name="onc-mirror", message="%(prog)s %(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Log every file on stderr.")
 def cli(*, verbose: bool) -> None:
     """Mirror the archive files of Ocean Networks Canada into S3-compatible storage.
 
-    Settings come from the environment: ONC_TOKEN, ONC_MIRROR_STORE_URL, AWS_*; the README lists them all.
+    Settings come from the environment: ONC_TOKEN, ONC_MIRROR_STORE_URL, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY; the README lists them all.
+
+    Results are on stdout. Exit codes: 0 nothing is wrong, 1 something failed, 2 wrong option or setting, 3 done, but
+    files are held or quarantined.
     """
-    handler = logging.StreamHandler()
+    handler = StderrHandler()
     handler.addFilter(RedactingFilter())
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        handlers=[handler],
-    )
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger("onc_mirror").setLevel(logging.INFO if verbose else logging.ERROR)
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> None:
     """Run the console script and exit."""
+    stopper = Stopper()
+    stopper.listen()
+    sys.excepthook = _print_redacted
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code = cli.main(arguments, prog_name="onc-mirror", standalone_mode=False)
+        code = _run(arguments)
+    except (click.Abort, KeyboardInterrupt):
+        stopper.leave()
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code: Any = cli.main(arguments, prog_name="onc-mirror", standalone_mode=False)
     except click.exceptions.Exit as end:
-        code = end.exit_code
+        return end.exit_code
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. The next run goes on from here.", err=True)
-        code = 130
+        return error.exit_code
     except SettingsError as error:
-        click.echo(f"onc-mirror: {error}", err=True)
-        code = USAGE
+        click.echo(f"onc-mirror: {redact(str(error))}", err=True)
+        return USAGE
     except MirrorError as error:
-        click.echo(f"onc-mirror: {error}", err=True)
-        code = FAILED
-    sys.exit(code or 0)
+        click.echo(f"onc-mirror: {redact(str(error))}", err=True)
+        return FAILED
+    except OSError as error:
+        # What a disk, a pipe or a folder refuses is the operator's to mend, not a fault to trace.
+        click.echo(f"onc-mirror: {redact(': '.join(filter(None, (_place(error), error.strerror))))}.", err=True)
+        return FAILED
+    return code or 0
+
+
+def _place(error: OSError) -> str:
+    return str(error.filename) if error.filename is not None else "The result cannot be written"
+
+
+def _print_redacted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
 
 
 if __name__ == "__main__":

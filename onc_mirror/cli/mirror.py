@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from rich.console import Console
 
 from onc_mirror.cli.options import Choice, choosing, files_option, json_option
 from onc_mirror.cli.progress import progress_bar
-from onc_mirror.cli.tables import print_table, size_text, stdout
-from onc_mirror.devices import load_device_table
+from onc_mirror.cli.tables import Size, print_table, size_text
+from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.errors import SettingsError
 from onc_mirror.frames import files_from_frame, read_csv
 from onc_mirror.gathering import MirrorRequest
@@ -25,65 +26,89 @@ if TYPE_CHECKING:
     from onc_mirror.mirror import Mirror
     from onc_mirror.reporting import RunReport
 
+_COUNTS = ("listed", "mirrored", "already", "held", "quarantined", "filtered", "gone", "failed")
+
 
 @click.command()
 @choosing
 @files_option
 @json_option
-def mirror(choice: Choice, *, files: Path | None, as_json: bool) -> None:
-    """Mirror what the archive took in since the last run.
+@click.pass_context
+def mirror(context: click.Context, choice: Choice, *, files: Path | None, as_json: bool) -> None:
+    """Mirror what the archive newly took in.
 
-    Exit codes: 0 all is accounted for, 1 something failed, 2 usage or configuration, 3 done, but files are held or
-    quarantined.
+    Of all devices that are in the water, files of ONC_MIRROR_EXTENSIONS, archived since the last run, unless the
+    options say otherwise. What earlier runs left unfinished is taken up again, unless the run is narrowed by options
+    other than --device, --location and --category. A run narrowed to some files does not move the watermark.
+
+    Exit codes: 0 all is accounted for, 1 something failed, 2 wrong option or setting, 3 done, but files are held or
+    quarantined; 130 or 143 when stopped. Stopping or killing it is harmless: the next run goes on from there.
     """
+    if not as_json and not context.find_root().params["verbose"]:
+        # The table says it all again at the end, in better words.
+        logging.getLogger("onc_mirror").setLevel(logging.CRITICAL)
     settings = load_settings()
+    only = None if files is None else files_from_frame(read_csv(files))
+    if only is not None and (choice.narrows_files or _request(choice) != MirrorRequest()):
+        raise SettingsError("--files already says which files; leave the other filters out.")
     with open_mirror(settings) as parts, progress_bar(Console(stderr=True)) as bar:
-        report = mirror_hour(parts, _request(parts, choice, files), bar)
+        request = _narrowed(parts, choice) if only is None else MirrorRequest(only=only)
+        report = mirror_hour(parts, request, bar)
     if as_json:
         click.echo(report.to_json())
     else:
-        _print_report(report)
-    raise click.exceptions.Exit(report.exit_code)
+        _print_report(report, settings.store_url)
+    context.exit(report.exit_code)
 
 
-def _request(parts: Mirror, choice: Choice, files: Path | None) -> MirrorRequest:
-    whole = MirrorRequest(
+def _request(choice: Choice) -> MirrorRequest:
+    return MirrorRequest(
         since=choice.since,
         until=choice.until,
         devices=choice.devices,
         locations=choice.locations,
         categories=choice.categories,
     )
-    if files is not None:
-        if choice.narrows_files or whole != MirrorRequest():
-            raise SettingsError("--files already says which files; leave the other filters out.")
-        return MirrorRequest(only=files_from_frame(read_csv(files)))
+
+
+def _narrowed(parts: Mirror, choice: Choice) -> MirrorRequest:
+    request = _request(choice)
     if not choice.narrows_files:
-        return whole
-    codes = choice.devices or tuple(device.code for device in load_device_table(parts.settings.devices_file))
-    return replace(whole, selection=choice.selection(parts.archive, codes, extensions=parts.settings.extensions))
+        return request
+    codes: list[str] = []
+    if choice.product_names:
+        table = load_device_table(parts.settings.devices_file)
+        devices = choose_devices(
+            parts.archive,
+            table,
+            codes=choice.devices,
+            locations=choice.locations,
+            categories=choice.categories,
+            now=parts.clock(),
+        )
+        codes = [device.code for device in devices]
+    return replace(request, selection=choice.selection(parts.archive, codes, extensions=parts.settings.extensions))
 
 
-def _print_report(report: RunReport) -> None:
-    console = stdout()
-    columns = (
-        "device",
-        "listed",
-        "mirrored",
-        "already",
-        "held",
-        "quarantined",
-        "filtered",
-        "gone",
-        "failed",
-        "bytes",
-    )
-    rows = [[getattr(one, name) for name in columns] for one in report.by_device]
-    print_table(f"Run {report.run_id}: {report.state}", columns, rows, console=console)
-    problems = [(one.device, "", "failed", one.reason, one.detail) for one in report.errors]
-    problems += [(one.device, one.filename, one.decision, one.reason, one.detail) for one in report.attention]
+def _print_report(report: RunReport, store_url: str) -> None:
+    rows = [(one.device, *(getattr(one, name) for name in _COUNTS), Size(one.bytes)) for one in report.by_device]
+    print_table(f"Run {report.run_id}: {report.state}", ("device", *_COUNTS, "transferred"), rows)
+    problems = [("", one.device, "failed", one.reason, _without(one.device, one.detail)) for one in report.errors]
+    problems += [
+        (one.filename, one.device, str(one.decision), one.reason, _without(one.filename, one.detail))
+        for one in report.attention
+    ]
     if problems:
-        headings = ("device", "file", "decision", "reason", "what happened")
-        print_table("Needs attention", headings, problems, console=console)
-    done = f"{report.mirrored} of {report.listed} listed files mirrored"
-    console.print(f"{done}, {size_text(report.bytes)} in {report.seconds:.1f} s.")
+        print_table("Needs attention", ("file", "device", "what became of it", "reason", "what happened"), problems)
+    click.echo(
+        f"{report.mirrored} of {report.listed} listed files mirrored to {store_url},"
+        f" {size_text(report.bytes)} in {report.seconds:.1f} s."
+    )
+    if report.filtered:
+        rules = ", ".join(f"{number} by {rule}" for rule, number in report.filtered.items())
+        click.echo(f"Not wanted: {rules}.")
+
+
+def _without(subject: str, detail: str) -> str:
+    # Errors begin with what they are about, which has a column of its own here.
+    return detail.removeprefix(f"{subject}: ")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
+from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from onc_mirror.errors import SettingsError
 from onc_mirror.selection import Selection
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Bytes(click.ParamType[int]):
+    """A size as people write it: `20000`, `10MB`, `1.5GiB`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number of bytes."""
+        try:
+            return TypeAdapter(ByteSize).validate_python(value)
+        except ValidationError:
+            self.fail(f"{value!r} is no size in bytes such as 20000, 10MB or 1.5GiB.", param, ctx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +74,7 @@ class Choice:
         return any(texts) or self.min_bytes is not None or self.max_bytes is not None
 
     def selection(
-        self, archive: OncArchive, device_codes: Sequence[str], *, extensions: tuple[str, ...]
+        self, archive: OncArchive, device_codes: Sequence[str], *, extensions: tuple[str, ...] = ()
     ) -> Selection:
         """The selection these options make; product names are looked up at the archive.
 
@@ -70,46 +84,61 @@ class Choice:
             extensions: Extensions wanted when no option names any; empty means all.
 
         Raises:
-            SettingsError: No product of these devices has such a name.
+            SettingsError: No product of these devices has such a name, or no size is within the limits.
+            MirrorError: The archive does not say what the devices offer.
         """
+        if self.min_bytes is not None and self.max_bytes is not None and self.min_bytes > self.max_bytes:
+            raise SettingsError(f"No file has {self.min_bytes} bytes or more and {self.max_bytes} or less.")
+        products = frozenset(self.products)
+        if self.product_names:
+            from onc_mirror.browsing import product_codes  # noqa: PLC0415 - brings pandas, which takes long to import
+
+            products |= product_codes(archive, device_codes, self.product_names)
         wanted = tuple(part.lstrip(".").lower() for part in self.extensions) or extensions
         return Selection(
             extensions=frozenset(wanted) or None,
-            products=self._product_codes(archive, device_codes),
+            products=products or None,
             min_bytes=self.min_bytes,
             max_bytes=self.max_bytes,
             name_pattern=self.name,
         )
 
-    def _product_codes(self, archive: OncArchive, device_codes: Sequence[str]) -> frozenset[str] | None:
-        if not self.products and not self.product_names:
-            return None
-        if not self.product_names:
-            return frozenset(self.products)
-        offered = [product for code in device_codes for product in archive.products(code)]
-        parts = [part.lower() for part in self.product_names]
-        named = {product.code for product in offered if any(part in (product.name or "").lower() for part in parts)}
-        if not named:
-            raise SettingsError(f"--product-name: no data product of these devices is named {' or '.join(parts)!r}.")
-        return frozenset(self.products) | named
-
 
 _OPTIONS = (
-    click.option("--device", "-d", "devices", multiple=True, metavar="CODE", help="Only this device (repeatable)."),
+    click.option(
+        "--device", "-d", "devices", multiple=True, metavar="CODE", help="Only this device, in or out of the water."
+    ),
     click.option("--location", "locations", multiple=True, metavar="CODE", help="Only devices at this location."),
     click.option("--category", "categories", multiple=True, metavar="CODE", help="Only devices of this category."),
     click.option("--product", "products", multiple=True, metavar="CODE", help="Only this data product."),
     click.option(
-        "--product-name", "product_names", multiple=True, metavar="TEXT", help="Only products whose name holds TEXT."
+        "--product-name",
+        "product_names",
+        multiple=True,
+        metavar="TEXT",
+        help="Only products whose name has TEXT in it.",
     ),
-    click.option("--extension", "-e", "extensions", multiple=True, metavar="EXT", help="Only this extension."),
-    click.option("--min-size", "min_bytes", type=click.IntRange(0), metavar="BYTES", help="Only files this large."),
-    click.option("--max-size", "max_bytes", type=click.IntRange(0), metavar="BYTES", help="Only files this small."),
-    click.option("--name", metavar="GLOB", help="Only files whose name matches, such as '*-CAMERA.hdf5'."),
     click.option(
-        "--since", metavar="TIME", help="Archived at or after: an ISO 8601 time, or a duration back (PT6H)."
+        "--extension", "-e", "extensions", multiple=True, metavar="EXT", help="Only this extension, such as hdf5."
     ),
-    click.option("--until", metavar="TIME", help="Archived before: a time, or a duration after --since."),
+    click.option(
+        "--min-size",
+        "min_bytes",
+        type=Bytes(),
+        metavar="SIZE",
+        help="Only files of SIZE or more: 20000 (bytes), 10MB, 1GiB.",
+    ),
+    click.option("--max-size", "max_bytes", type=Bytes(), metavar="SIZE", help="Only files of SIZE or less."),
+    click.option("--name", metavar="GLOB", help="Only files whose whole name matches, such as '*-CAMERA.hdf5'."),
+    click.option(
+        "--since",
+        metavar="TIME",
+        help="Archived at or after TIME: 2026-11-22 or 2026-11-22T06:00 (UTC), or a duration back from --until, else"
+        " from now: PT6H, P2D.",
+    ),
+    click.option(
+        "--until", metavar="TIME", help="Archived before TIME, or a duration after --since.  [default: now]"
+    ),
 )
 
 
@@ -131,6 +160,6 @@ files_option = click.option(
     "--files",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="CSV",
-    help="Exactly the files of this list, as written by 'onc-mirror list --csv'.",
+    help="Exactly the files of this list, as 'onc-mirror list --csv' writes it, whatever their extension.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")

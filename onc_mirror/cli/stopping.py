@@ -1,0 +1,52 @@
+"""How the console script stops when it is told to: by Ctrl-C, by a service manager, by a closing terminal.
+
+The first signal interrupts the command (`KeyboardInterrupt`): it closes what it has open, removes its scratch and
+leaves without waiting for transfers in flight. The second ends the process on the spot. Killing it is harmless at
+any instant; a signal only makes it tidy.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_SHOW_CURSOR = "\x1b[?25h"
+_BASE = 128
+"""Exit codes of what a signal ended, as the shell counts: 130 for SIGINT, 143 for SIGTERM."""
+
+
+class Stopper:
+    """Listens to signals.
+
+    Attributes:
+        signal: The one that came, or None.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def listen(self) -> None:
+        """Begin to listen; signals that whoever started us has switched off, as nohup does, stay so."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._stop)
+
+    def leave(self) -> NoReturn:
+        """End the process with the signal's exit code, without waiting for threads that hang in a transfer."""
+        number = self.signal or signal.SIGINT
+        sys.stderr.write(f"onc-mirror: stopped by {number.name}.\n")
+        sys.stderr.flush()
+        os._exit(_BASE + number)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is not None:
+            if sys.stderr.isatty():
+                os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())
+            os._exit(_BASE + number)
+        self.signal = signal.Signals(number)
+        raise KeyboardInterrupt
