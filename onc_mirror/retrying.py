@@ -1,7 +1,7 @@
 """The slow retries of one step: transient failures only, increasing delays with jitter. Decided by type alone.
 
-Quick repeats of a single request live in the archive client. The orchestrated flow gives the same delays to its
-tasks; this module is the same policy for runs without an orchestrator.
+Quick repeats of a single request live in the archive client. This module is the policy for runs without an
+orchestrator. The orchestrated flow gives the same delays to its tasks; Prefect draws its jitter to both sides.
 """
 
 from __future__ import annotations

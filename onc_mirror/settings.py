@@ -112,7 +112,9 @@ class LedgerSettings(BaseSettings):
         None, description="SQLAlchemy URL of the ledger; `sqlite:///<state dir>/ledger.db` when unset."
     )
     state_dir: Folder = Field(
-        Path("~/.local/state/onc-mirror"), description="Folder of the ledger.", validate_default=True
+        Path("~/.local/state/onc-mirror"),
+        description="Folder of the ledger, and of scratch unless set.",
+        validate_default=True,
     )
 
     @property
@@ -149,7 +151,7 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
     retry_delays_s: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
         (10.0, 60.0, 180.0),
         max_length=10,
-        description="Seconds between the attempts at a file, comma-separated; each is stretched by up to a third.",
+        description="Seconds between the attempts at a file, comma-separated; each is varied by up to a third.",
     )
     overlap: Duration = Field(
         timedelta(hours=1),

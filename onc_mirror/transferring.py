@@ -21,9 +21,10 @@ from onc_mirror.layout import mirrored_key, quarantine_key, superseded_key
 from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
 from onc_mirror.provenance import holds, object_metadata, reachable_grade
 from onc_mirror.retrying import with_retries
+from onc_mirror.validation import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from onc_mirror.mirror import Mirror
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Waiting is the right answer to these; they are no failure of the run.
-_HOLDING_REASONS = frozenset({"still-open", "still-open-swmr"})
+_HOLDING_REASONS = frozenset({Reason.STILL_OPEN, Reason.STILL_OPEN_SWMR})
+_UNKNOWN_CONTENT = "unknown"
 
 
 class Steps(Protocol):
@@ -123,11 +125,11 @@ def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: V
     """
     metadata = object_metadata(file, verdict, now=mirror.clock())
     if not verdict.passed:
-        return _quarantine(mirror, file, fetched, verdict)
+        return _quarantine(mirror, file, fetched, verdict, metadata)
     key = mirrored_key(file, mirror.settings.layout)
     existing = mirror.store.head(key)
-    if existing is not None and (old := existing.metadata.get("sha256")) not in (None, fetched.sha256):
-        mirror.store.copy(key, superseded_key(file, str(old)))
+    if existing is not None and (old := existing.metadata.get("sha256", _UNKNOWN_CONTENT)) != fetched.sha256:
+        mirror.store.copy(key, superseded_key(file, old))
     return mirror.store.publish(key, fetched, metadata).key
 
 
@@ -171,7 +173,9 @@ def _transfer(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
     )
 
 
-def _quarantine(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
+def _quarantine(
+    mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict, metadata: Mapping[str, str]
+) -> str:
     key = quarantine_key(file, fetched.sha256)
     note = {
         "reason": verdict.reason,
@@ -182,7 +186,7 @@ def _quarantine(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Ve
         "found": dict(verdict.found),
         "archive_row": dict(file.row),
     }
-    stored = mirror.store.publish(key, fetched, object_metadata(file, verdict, now=mirror.clock()))
+    stored = mirror.store.publish(key, fetched, metadata)
     mirror.store.write(f"{key}.json", json.dumps(note, indent=2, default=str).encode(), "application/json")
     return stored.key
 

@@ -48,17 +48,20 @@ def safely(call: Callable[P, R]) -> Callable[P, R]:
     return cleaned
 
 
-def retry_if_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature
-    """Retry when the error's type says that it can help; waits out a Retry-After beyond the task's own delay."""
+def retry_if_transient(task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Say by the error's type whether a retry can help; before one, wait what the archive asked for beyond a delay.
+
+    Prefect asks here before it sleeps its own delay, and offers no other place to wait for a Retry-After.
+    """
     error = state.result(raise_on_failure=False)
     if not isinstance(error, TransientError):
         return False
-    time.sleep(asked_wait_s(error))
+    time.sleep(max(0.0, asked_wait_s(error) - min(task.retry_delay_seconds, default=0.0)))
     return True
 
 
 def retries(delays_s: Sequence[float]) -> dict[str, Any]:
-    """Task options that retry transient errors after `delays_s` seconds, each stretched by up to a third."""
+    """Task options that retry transient errors after `delays_s` seconds, each varied by up to a third."""
     if not delays_s:
         return {"retries": 0}
     return {

@@ -52,7 +52,7 @@ def final_state(report: RunReport) -> State[None]:
     """The state that tells an operator at a glance how the run ended."""
     message = (
         f"{report.mirrored} of {report.listed} listed files mirrored, {report.already} already, {report.held} held,"
-        f" {report.quarantined} quarantined, {report.failed} failed; {len(report.errors)} devices not listed."
+        f" {report.quarantined} quarantined, {report.failed} failed; devices not listed: {len(report.errors)}."
     )
     if report.state == "failed":
         return Failed(message=message)
@@ -66,12 +66,11 @@ def _attention(report: RunReport) -> list[dict[str, Any]]:
 
 
 def _summary(report: RunReport, store_url: str) -> str:
-    where = f"`{store_url}`, under `raw/<device>/<year>/<month>/<day>/`"
     return (
         f"## {report.state.replace('-', ' ').capitalize()}\n\n"
         f"| listed | mirrored | already | held | quarantined | filtered | gone | failed | bytes | seconds |\n"
         f"|---|---|---|---|---|---|---|---|---|---|\n"
         f"| {report.listed} | {report.mirrored} | {report.already} | {report.held} | {report.quarantined}"
         f" | {sum(report.filtered.values())} | {report.gone} | {report.failed} | {report.bytes} |"
-        f" {report.seconds:.1f} |\n\nThe files are in {where}."
+        f" {report.seconds:.1f} |\n\nThe files are in `{store_url}`."
     )

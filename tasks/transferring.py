@@ -13,7 +13,7 @@ from prefect import task
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from onc_mirror import mirroring, transferring
+from onc_mirror import mirroring, run_planning, transferring
 from onc_mirror.errors import MirrorError, UnexpectedError
 from onc_mirror.gathering import Gathered, Run
 from onc_mirror.mirror import Mirror
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @safely
 def plan_transfers(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
     """Decide about every listed file."""
-    return mirroring.plan_run(mirror, run, gathered)
+    return run_planning.plan_run(mirror, run, gathered)
 
 
 @task(name="download", task_run_name="download {file.device_code} {file.filename}", tags=["archive"], **UNCACHED)
@@ -77,7 +77,7 @@ def mirror_file(mirror: Mirror, run: Run, file: ArchiveFile, steps: TaskSteps) -
 def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame) -> list[Outcome]:
     """Transfer what is planned, a bounded number at a time."""
     steps = TaskSteps(mirror.settings.retry_delays_s)
-    files = mirroring.to_fetch(planned)
+    files = run_planning.to_fetch(planned)
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency)
     with runner:
         futures = [

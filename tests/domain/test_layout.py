@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import doctest
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onc_mirror import layout
 from onc_mirror.errors import UnsafeNameError
 from onc_mirror.layout import check_name, mirrored_key, quarantine_key, report_key, superseded_key
 from onc_mirror.model import ArchiveFile
@@ -41,13 +39,6 @@ texts = st.text(max_size=300) | st.text(alphabet="./\\ab\x00\n", max_size=12)
 
 def file(name: str = NAME, device: str = "TUMLIDAR001", begins_at: datetime | None = DAY) -> ArchiveFile:
     return ArchiveFile(name, device, begins_at=begins_at)
-
-
-def test_examples_in_the_docstrings_hold() -> None:
-    found = doctest.testmod(layout)
-
-    assert found.attempted
-    assert not found.failed
 
 
 def test_a_mirrored_file_lies_under_its_device_and_the_day_of_its_data() -> None:

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import doctest
 from typing import TYPE_CHECKING
 
 import pytest
 
-from onc_mirror import gathering
 from onc_mirror.errors import ArchiveBusyError, StalledError, TokenRejectedError, TransientError
 from onc_mirror.retrying import LONGEST_ASKED_WAIT_S, asked_wait_s, with_retries
 
@@ -54,10 +52,3 @@ def test_what_the_archive_asks_for_is_waited_for_within_bounds() -> None:
     assert asked_wait_s(ArchiveBusyError("busy", retry_after_s=30)) == 30
     assert asked_wait_s(ArchiveBusyError("busy", retry_after_s=1e9)) == LONGEST_ASKED_WAIT_S
     assert asked_wait_s(TransientError("any")) == 0
-
-
-def test_window_examples_in_the_docstrings_hold() -> None:
-    found = doctest.testmod(gathering)
-
-    assert found.attempted
-    assert not found.failed
