@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from onc_mirror.archive import OncArchive
 from onc_mirror.ledger import Ledger, open_ledger
 from onc_mirror.scratch import Scratch
 from onc_mirror.store import ObjectStore, open_store
+from onc_mirror.threads import side_by_side
 from onc_mirror.validation import Validator
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ class Mirror:
     Attributes:
         settings: What the operator set.
         archive: The Oceans 3.0 archive.
-        store: The bucket.
         ledger: The state of every file ever listed.
         scratch: Room for downloads in progress.
         validator: Proves files readable, in processes of its own.
@@ -36,7 +37,7 @@ class Mirror:
         settings: MirrorSettings,
         *,
         archive: OncArchive,
-        store: ObjectStore,
+        store: Callable[[], ObjectStore],
         ledger: Ledger,
         scratch: Scratch,
         validator: Validator,
@@ -44,11 +45,20 @@ class Mirror:
     ) -> None:
         self.settings = settings
         self.archive = archive
-        self.store = store
+        self._store = store
         self.ledger = ledger
         self.scratch = scratch
         self.validator = validator
         self.clock = clock
+
+    @property
+    def store(self) -> ObjectStore:
+        """The bucket.
+
+        Raises:
+            MirrorError: It cannot be opened.
+        """
+        return self._store()
 
 
 def utc_now() -> datetime:
@@ -75,16 +85,17 @@ def open_mirror(settings: MirrorSettings, *, clock: Callable[[], datetime] = utc
     """Open everything a run needs; close it again whatever happens.
 
     No request goes to the archive. The ledger is created or migrated, leftovers of killed runs are removed
-    from scratch.
+    from scratch. The store is opened beside the caller's first steps, who waits for it when it asks for it.
 
     Raises:
-        MirrorError: A part cannot be opened; the message says which and what to do.
+        MirrorError: A part cannot be opened; the message says which and what to do. For the store that is said
+            where it is asked for, at the latest when the `with` block ends.
     """
     with ExitStack() as parts:
         archive = parts.enter_context(open_archive(settings))
         ledger = parts.enter_context(open_ledger(settings.ledger))
         scratch = parts.enter_context(Scratch(settings.scratch, settings.scratch_budget))
-        store = parts.enter_context(open_store(settings))
+        store = parts.enter_context(_opening_store(settings))
         validator = parts.enter_context(
             Validator(settings.validation_timeout_s, settings.validation_memory, processes=2)
         )
@@ -97,3 +108,23 @@ def open_mirror(settings: MirrorSettings, *, clock: Callable[[], datetime] = utc
             validator=validator,
             clock=clock,
         )
+
+
+@contextmanager
+def _opening_store(settings: MirrorSettings) -> Iterator[Callable[[], ObjectStore]]:
+    """Give the `with` block a function that waits for the store; close the store at its end."""
+    with side_by_side(1, "open") as pool:
+        opening = pool.submit(_open_store, settings)
+        try:
+            yield opening.result
+            opening.result()
+        finally:
+            if not opening.cancel() and opening.exception() is None:
+                opening.result().close()
+
+
+def _open_store(settings: MirrorSettings) -> ObjectStore:
+    # s3fs and pandas take most of a second to import. The archive, which is asked first, answers meanwhile.
+    store = open_store(settings)
+    importlib.import_module("onc_mirror.run_planning")
+    return store

@@ -15,25 +15,19 @@ from concurrent.futures import as_completed
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-import pandas as pd
-
-from onc_mirror import planning
 from onc_mirror.errors import MirrorError
-from onc_mirror.frames import files_from_frame, listing_frame
-from onc_mirror.gathering import FIRST_WINDOW, FLOW, Gathered, begin_run, devices_of, list_devices, passes_watermark
+from onc_mirror.gathering import FLOW, Gathered, begin_run, devices_of, list_devices, passes_watermark
 from onc_mirror.layout import report_key
-from onc_mirror.model import Decision, Listing, Outcome, TimeWindow
 from onc_mirror.reporting import DeviceError, build_report
-from onc_mirror.selection import Selection
 from onc_mirror.threads import side_by_side
 from onc_mirror.transferring import RetriedSteps, mirror_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from onc_mirror.gathering import MirrorRequest, Run
     from onc_mirror.mirror import Mirror
-    from onc_mirror.model import ArchiveFile
+    from onc_mirror.model import ArchiveFile, Outcome
     from onc_mirror.reporting import RunReport
     from onc_mirror.transferring import Steps
 
@@ -80,8 +74,11 @@ def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None 
     """
     with begun_run(mirror, request) as run:
         gathered = list_devices(mirror, run, devices_of(mirror, run))
-        planned = plan_run(mirror, run, gathered)
-        outcomes = transfer_files(mirror, run, planned, watcher or NoWatcher())
+        # Imported now, as it brings pandas: `open_mirror` has it loaded while the archive answers.
+        from onc_mirror import planning, run_planning  # noqa: PLC0415
+
+        planned = run_planning.plan_run(mirror, run, gathered)
+        outcomes = transfer_files(mirror, run, run_planning.to_fetch(planned), watcher or NoWatcher())
         return finish_run(mirror, run, gathered, [*planning.outcomes(planned), *outcomes])
 
 
@@ -104,50 +101,8 @@ def _break_off(mirror: Mirror, run: Run, reason: str, detail: str) -> None:
     mirror.ledger.finish_run(_report(mirror, run, Gathered(errors=[cause]), ()), mirror.clock())
 
 
-def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
-    """Decide about every listed row, and enter in the ledger what is decided without a transfer.
-
-    Files that earlier runs left unfinished join the listed ones, so that they are taken up again although the
-    window lists them no more.
-
-    Returns:
-        The rows of `planning.plan`, one per file of all devices.
-
-    Raises:
-        MirrorError: The store is not there or closed (asked only when there is something to publish), or the
-            ledger is out of reach.
-    """
-    planned = pd.concat([_plan_device(mirror, run, listing) for listing in [*gathered.listings, _nothing(run)]])
-    mirror.ledger.record_many(planning.to_record(planned), run_id=run.run_id, now=run.began_at)
-    if (planned["decision"] == Decision.FETCH).any():
-        next(iter(mirror.store.list("raw/")), None)
-    return planned
-
-
-def to_fetch(planned: pd.DataFrame) -> tuple[ArchiveFile, ...]:
-    """The files that the plan wants transferred, newest data first."""
-    wanted = planned[planned["decision"] == Decision.FETCH]
-    return files_from_frame(wanted.sort_values("begins_at", ascending=False))
-
-
-def _plan_device(mirror: Mirror, run: Run, listing: Listing) -> pd.DataFrame:
-    code = listing.device_code
-    left = mirror.ledger.unfinished(code) if run.request.takes_up_held else ()
-    listed = {file.filename for file in listing.files}
-    files = [*listing.files, *(file for file in left if file.filename not in listed)]
-    selection = run.request.selection or Selection(extensions=frozenset(mirror.settings.extensions))
-    entries = mirror.ledger.entries(code, [file.filename for file in files])
-    return planning.plan(listing_frame(files), entries, selection, now=run.began_at, device_code=code)
-
-
-def _nothing(run: Run) -> Listing:
-    # Keeps the plan's columns when no device could be listed.
-    return Listing("", TimeWindow(run.began_at - FIRST_WINDOW, run.began_at), ())
-
-
-def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame, watcher: Watcher) -> list[Outcome]:
-    """Transfer what is planned, a bounded number at a time; each outcome is recorded at once."""
-    files = to_fetch(planned)
+def transfer_files(mirror: Mirror, run: Run, files: Sequence[ArchiveFile], watcher: Watcher) -> list[Outcome]:
+    """Transfer files, a bounded number at a time; each outcome is recorded at once."""
     watcher.planned(len(files), sum(file.expected_bytes or 0 for file in files))
     steps = RetriedSteps(watcher.advanced)
     outcomes = []

@@ -14,7 +14,6 @@ from onc_mirror.cli.progress import progress_bar
 from onc_mirror.cli.tables import Size, print_table, size_text
 from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.errors import SettingsError
-from onc_mirror.frames import files_from_frame, read_csv
 from onc_mirror.gathering import MirrorRequest
 from onc_mirror.mirror import open_mirror
 from onc_mirror.mirroring import mirror_hour
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from onc_mirror.mirror import Mirror
+    from onc_mirror.model import ArchiveFile
     from onc_mirror.reporting import RunReport
 
 _COUNTS = ("listed", "mirrored", "already", "held", "quarantined", "filtered", "gone", "failed")
@@ -48,7 +48,7 @@ def mirror(context: click.Context, choice: Choice, *, files: Path | None, as_jso
         # The table says it all again at the end, in better words.
         logging.getLogger("onc_mirror").setLevel(logging.CRITICAL)
     settings = load_settings()
-    only = None if files is None else files_from_frame(read_csv(files))
+    only = None if files is None else _listed_in(files)
     if only is not None and (choice.narrows_files or _request(choice) != MirrorRequest()):
         raise SettingsError("--files already says which files; leave the other filters out.")
     with open_mirror(settings) as parts, progress_bar(Console(stderr=True)) as bar:
@@ -59,6 +59,12 @@ def mirror(context: click.Context, choice: Choice, *, files: Path | None, as_jso
     else:
         _print_report(report, settings.store_url)
     context.exit(report.exit_code)
+
+
+def _listed_in(path: Path) -> tuple[ArchiveFile, ...]:
+    from onc_mirror.frames import files_from_frame, read_csv  # noqa: PLC0415 - pandas; a run without a list asks first
+
+    return files_from_frame(read_csv(path))
 
 
 def _request(choice: Choice) -> MirrorRequest:

@@ -1,0 +1,62 @@
+"""What a run does about each file that the archive listed: the planner's decisions, entered in the ledger.
+
+Apart from `mirroring`, which asks the archive before it imports this: pandas takes a third of a second to import.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from onc_mirror import planning
+from onc_mirror.frames import files_from_frame, listing_frame
+from onc_mirror.gathering import FIRST_WINDOW
+from onc_mirror.model import Decision, Listing, TimeWindow
+from onc_mirror.selection import Selection
+
+if TYPE_CHECKING:
+    from onc_mirror.gathering import Gathered, Run
+    from onc_mirror.mirror import Mirror
+    from onc_mirror.model import ArchiveFile
+
+
+def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
+    """Decide about every listed row, and enter in the ledger what is decided without a transfer.
+
+    Files that earlier runs left unfinished join the listed ones, so that they are taken up again although the
+    window lists them no more.
+
+    Returns:
+        The rows of `planning.plan`, one per file of all devices.
+
+    Raises:
+        MirrorError: The store is not there or closed (asked only when there is something to publish), or the
+            ledger is out of reach.
+    """
+    planned = pd.concat([_plan_device(mirror, run, listing) for listing in [*gathered.listings, _nothing(run)]])
+    mirror.ledger.record_many(planning.to_record(planned), run_id=run.run_id, now=run.began_at)
+    if (planned["decision"] == Decision.FETCH).any():
+        next(iter(mirror.store.list("raw/")), None)
+    return planned
+
+
+def to_fetch(planned: pd.DataFrame) -> tuple[ArchiveFile, ...]:
+    """The files that the plan wants transferred, newest data first."""
+    wanted = planned[planned["decision"] == Decision.FETCH]
+    return files_from_frame(wanted.sort_values("begins_at", ascending=False))
+
+
+def _plan_device(mirror: Mirror, run: Run, listing: Listing) -> pd.DataFrame:
+    code = listing.device_code
+    left = mirror.ledger.unfinished(code) if run.request.takes_up_held else ()
+    listed = {file.filename for file in listing.files}
+    files = [*listing.files, *(file for file in left if file.filename not in listed)]
+    selection = run.request.selection or Selection(extensions=frozenset(mirror.settings.extensions))
+    entries = mirror.ledger.entries(code, [file.filename for file in files])
+    return planning.plan(listing_frame(files), entries, selection, now=run.began_at, device_code=code)
+
+
+def _nothing(run: Run) -> Listing:
+    # Keeps the plan's columns when no device could be listed.
+    return Listing("", TimeWindow(run.began_at - FIRST_WINDOW, run.began_at), ())
