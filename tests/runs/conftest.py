@@ -31,3 +31,10 @@ def archive(one_archive: RunningArchive) -> RunningArchive:
 @pytest.fixture
 def mirror(archive: RunningArchive, tmp_path: Path) -> Bench:
     return bench(archive, tmp_path)
+
+
+@pytest.fixture
+def lone_mirror(tmp_path: Path) -> Iterator[Bench]:
+    """A mirror of an archive that no other test uses: what is done to it cannot be undone at once."""
+    with running_archive(tmp_path / "archive-state") as archive:
+        yield bench(archive, tmp_path)

@@ -53,8 +53,8 @@ LASTING = [  # strikes every time: decision, reason, exit code
     (Kind.STILL_OPEN_WRITE, {}, "held", "still-open", 3),
     (Kind.STILL_OPEN_SWMR, {}, "held", "still-open-swmr", 3),
     (Kind.BIT_FLIP, {}, "quarantined", "undecodable-chunk", 3),
-    (Kind.ZERO_TAIL, {}, "quarantined", "undecodable-chunk", 3),
-    (Kind.INJECTED_TEXT, {"keep_size": True}, "quarantined", "undecodable-chunk", 3),
+    (Kind.ZERO_TAIL, {}, "quarantined", "broken-structure", 3),
+    (Kind.INJECTED_TEXT, {"keep_size": True}, "quarantined", "broken-structure", 3),
     (Kind.GONE_BETWEEN, {}, "gone", "vanished", 0),
 ]
 
@@ -145,7 +145,8 @@ def test_a_device_that_cannot_be_listed_fails_the_run_and_stops_nobody(
     mirror.assert_promises_hold(report)
 
 
-def test_an_archive_that_takes_no_connection_fails_the_run_and_nothing_else(mirror: Bench) -> None:
+def test_an_archive_that_takes_no_connection_fails_the_run_and_nothing_else(lone_mirror: Bench) -> None:
+    mirror = lone_mirror
     mirror.archive.fault(Kind.CONNECT_TIMEOUT, filename=VICTIM, endpoint="download", seconds=60)
 
     report = mirror.run(devices=(DEVICE,))
