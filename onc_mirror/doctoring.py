@@ -1,7 +1,8 @@
 """Looking for what is wrong before it matters: token, devices, bucket, clock, disk and ledger.
 
 Each check gives a finding that says what was looked at, what was seen and, when it is bad, what to do. Checks do
-not stop at the first bad finding. Besides a scratch prefix in the bucket, emptied again, nothing is written.
+not stop at the first bad finding. Nothing is written but a scratch prefix in the bucket, emptied again, and
+the ledger, which is created or migrated.
 """
 
 from __future__ import annotations

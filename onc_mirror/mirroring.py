@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EVERY_DEVICE = "(every device)"
+NO_DEVICE = ""
 
 
 class Watcher(Protocol):
@@ -97,7 +97,7 @@ def begun_run(mirror: Mirror, request: MirrorRequest) -> Iterator[Run]:
 
 
 def _break_off(mirror: Mirror, run: Run, reason: str, detail: str) -> None:
-    cause = DeviceError(EVERY_DEVICE, reason, detail)
+    cause = DeviceError(NO_DEVICE, reason, detail)
     mirror.ledger.finish_run(_report(mirror, run, Gathered(errors=[cause]), ()), mirror.clock())
 
 
@@ -137,7 +137,8 @@ def _report(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Iterable[Out
         run_id=run.run_id,
         flow=FLOW,
         window=(run.request.since, run.request.until or run.began_at),
-        devices=[one.device_code for one in gathered.listings] + [error.device for error in gathered.errors],
+        devices=[one.device_code for one in gathered.listings]
+        + [error.device for error in gathered.errors if error.device],
         outcomes=outcomes,
         errors=gathered.errors,
         seconds=(mirror.clock() - run.began_at).total_seconds(),

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+HDF5_EXTENSIONS = frozenset({"hdf5", "h5"})
+"""Extensions of files that can be proven beyond their size."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
     """A half-open span of time, `since <= t < until`.

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from onc_mirror.model import Grade
+from onc_mirror.model import HDF5_EXTENSIONS, Grade
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +94,7 @@ def holds(stored: StoredObject | None, file: ArchiveFile, grade: Grade) -> bool:
 
 def reachable_grade(file: ArchiveFile, grade: Grade) -> Grade:
     """The asked-for grade where the format has one; `size` for formats that can be proven no further."""
-    return grade if file.extension in {"hdf5", "h5"} else Grade.SIZE
+    return grade if file.extension in HDF5_EXTENSIONS else Grade.SIZE
 
 
 def _size(headers: Mapping[str, str]) -> int:

@@ -39,10 +39,10 @@ _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class DeviceError:
-    """A device that could not be listed.
+    """A device that could not be listed, or what ended a whole run early.
 
     Attributes:
-        device: Its code.
+        device: Its code; empty when it concerns the whole run.
         reason: Fixed slug of the error.
         detail: One sentence for people.
     """

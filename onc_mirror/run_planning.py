@@ -37,7 +37,8 @@ def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
     planned = pd.concat([_plan_device(mirror, run, listing) for listing in [*gathered.listings, _nothing(run)]])
     mirror.ledger.record_many(planning.to_record(planned), run_id=run.run_id, now=run.began_at)
     if (planned["decision"] == Decision.FETCH).any():
-        next(iter(mirror.store.list("raw/")), None)
+        # Asking for anything tells a missing or closed bucket before the first download.
+        next(iter(mirror.store.list("")), None)
     return planned
 
 

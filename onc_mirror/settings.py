@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from onc_mirror.errors import SettingsError
+from onc_mirror.layout import Layout  # noqa: TC001 - pydantic reads the annotation
 from onc_mirror.model import Grade
 
 PREFIX = "ONC_MIRROR_"
@@ -145,9 +146,7 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
     extensions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         ("hdf5",), min_length=1, description="Extensions to mirror, comma-separated, without dots."
     )
-    layout: Literal["raw", "strawb"] = Field(
-        "raw", description="`raw`, or `strawb` for the folders that the strawb package expects."
-    )
+    layout: Layout = Field("raw", description="`raw`, or `strawb` for the folders that the strawb package expects.")
     retry_delays_s: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
         (10.0, 60.0, 180.0),
         max_length=10,

@@ -138,10 +138,7 @@ def _meaning(status: int, api: ApiError) -> tuple[type[MirrorError], tuple[str, 
             "The window begins in the future by the archive's clock.",
             "Set this machine's clock; `onc-mirror doctor` measures the difference.",
         )
-    if (
-        status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    ):
+    if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ArchiveBusyError, (
             "The archive is busy or down.",
             "Try again later; if this goes on, lower ONC_MIRROR_CONCURRENCY.",

@@ -1,4 +1,4 @@
-"""Objects in an S3 bucket. The only file that knows what S3 promises and what it does not.
+"""Objects in an S3 bucket. This package alone knows what S3 promises and what it does not.
 
 S3 cannot take bytes back. So a file is hashed in scratch before it is sent, a single request carries Content-MD5, an
 upload in parts is completed only when all parts were right, and afterwards the store is asked what it holds: size,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from onc_mirror.errors import ValidatorUnavailableError
-from onc_mirror.model import Grade, Verdict
+from onc_mirror.model import HDF5_EXTENSIONS, Grade, Verdict
 from onc_mirror.validation.process import WorkerGoneError, WorkerProcess
 from onc_mirror.validation.reasons import Reason
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-HDF5_EXTENSIONS = frozenset({"hdf5", "h5"})
 """Files of other extensions reach grade `SIZE`: there is nothing here that could read them."""
 
 _PERHAPS_OF_THE_PROCESS = frozenset({Reason.VALIDATOR_CRASHED, Reason.VALIDATOR_MEMORY})

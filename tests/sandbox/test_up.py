@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 ANY_PORTS = {"SANDBOX_ARCHIVE_PORT": "0", "SANDBOX_S3_PORT": "0", "SANDBOX_PREFECT_PORT": "0"}
 UP = [sys.executable, "-m", "infra.sandbox", "up"]
-UP_S = 150.0
 IS_UP = "The sandbox is up."
 
 

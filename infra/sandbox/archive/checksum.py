@@ -49,11 +49,6 @@ def _final(a: int, b: int, c: int) -> int:
     return ((c ^ b) - (b << 24 | b >> 8)) & _M
 
 
-def stored_size(length: int) -> int:
-    """Bytes of `deflate_stored` for an input of `length` > 0 bytes."""
-    return 2 + length + 5 * -(-length // _STORED_BLOCK) + 4
-
-
 def deflate_stored(content: bytes) -> bytes:
     """`content` as a zlib stream without compression, whose size depends on the length alone."""
     parts: list[bytes | memoryview] = [b"\x78\x01"]
