@@ -124,7 +124,7 @@ def _opening_store(settings: MirrorSettings) -> Iterator[Callable[[], ObjectStor
 
 
 def _open_store(settings: MirrorSettings) -> ObjectStore:
-    # s3fs and pandas take most of a second to import. The archive, which is asked first, answers meanwhile.
-    store = open_store(settings)
+    # pandas and s3fs take most of a second to import. The archive, which is asked first, answers meanwhile; the
+    # planner comes before the store is needed.
     importlib.import_module("onc_mirror.run_planning")
-    return store
+    return open_store(settings)
