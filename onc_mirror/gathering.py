@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.errors import MirrorError
-from onc_mirror.model import ArchiveFile, Listing, TimeWindow
+from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.reporting import DeviceError
 from onc_mirror.retrying import with_retries
 from onc_mirror.threads import side_by_side
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from onc_mirror.mirror import Mirror
-    from onc_mirror.model import Device
     from onc_mirror.selection import Selection
 
 logger = logging.getLogger(__name__)
@@ -44,7 +43,8 @@ class MirrorRequest:
         locations: Location codes to keep; empty means all.
         categories: Device category codes to keep; empty means all.
         selection: Which of the listed rows are wanted; None means the settings' extensions.
-        only: Exactly these archive files, as `onc-mirror list` gave them; empty means whatever is listed.
+        only: Exactly these archive files, as `onc-mirror list` gave them, and no others, also when there are none;
+            None means whatever is listed.
     """
 
     since: datetime | None = None
@@ -53,12 +53,12 @@ class MirrorRequest:
     locations: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     selection: Selection | None = None
-    only: tuple[ArchiveFile, ...] = ()
+    only: tuple[ArchiveFile, ...] | None = None
 
     @property
     def sees_everything(self) -> bool:
         """Whether the run wants all that the settings want, so that the watermark may pass what it leaves out."""
-        return self.selection is None and not self.only
+        return self.selection is None and self.only is None
 
     @property
     def takes_up_held(self) -> bool:
@@ -98,12 +98,16 @@ def begin_run(mirror: Mirror, request: MirrorRequest) -> Run:
 
 
 def devices_of(mirror: Mirror, run: Run) -> tuple[Device, ...]:
-    """The devices of the run: the deployed ones that the request leaves in."""
+    """The devices of the run: the deployed ones that the request leaves in, or those of the files it names."""
     request = run.request
+    if request.only is not None:
+        table = {device.code: device for device in load_device_table(mirror.settings.devices_file)}
+        codes = sorted({file.device_code for file in request.only})
+        return tuple(table.get(code) or Device(code) for code in codes)
     return choose_devices(
         mirror.archive,
         load_device_table(mirror.settings.devices_file),
-        codes=request.devices or tuple(sorted({file.device_code for file in request.only})),
+        codes=request.devices,
         locations=request.locations,
         categories=request.categories,
         now=run.began_at,
@@ -139,8 +143,8 @@ def list_device(mirror: Mirror, run: Run, device: Device) -> Listing:
     Raises:
         MirrorError: The archive did not list, or the ledger did not take the rows.
     """
-    if only := [file for file in run.request.only if file.device_code == device.code]:
-        listing = _list_exactly(mirror, device, only)
+    if run.request.only is not None:
+        listing = _list_exactly(mirror, device, run.request.only)
     else:
         window = device_window(mirror.ledger.watermark(device.code), mirror.settings.overlap, run)
         listing = mirror.archive.list_files(device.code, archived=window)
@@ -181,14 +185,12 @@ def passes_watermark(watermark: datetime | None, window: TimeWindow) -> bool:
 
 
 def _list_exactly(mirror: Mirror, device: Device, only: Sequence[ArchiveFile]) -> Listing:
-    begins = [file.begins_at for file in only if file.begins_at is not None]
-    ends = [file.ends_at or file.begins_at for file in only if file.begins_at is not None]
-    span = TimeWindow(min(begins), max(ends) + _INSTANT) if len(begins) == len(only) else None
+    wanted = {file.filename: file for file in only if file.device_code == device.code}
+    begins = [file.begins_at for file in wanted.values() if file.begins_at is not None]
+    ends = [file.ends_at or file.begins_at for file in wanted.values() if file.begins_at is not None]
+    span = TimeWindow(min(begins), max(ends) + _INSTANT) if len(begins) == len(wanted) else None
     listing = mirror.archive.list_files(device.code, data=span)
-    names = {file.filename for file in only}
-    return Listing(
-        device.code,
-        listing.window,
-        tuple(file for file in listing.files if file.filename in names),
-        listing.duplicates,
-    )
+    found = tuple(file for file in listing.files if file.filename in wanted)
+    names = {file.filename for file in found}
+    missing = tuple(file for name, file in wanted.items() if name not in names)
+    return replace(listing, files=found, unlisted=missing)

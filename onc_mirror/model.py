@@ -118,6 +118,7 @@ class Listing:
             once in here.
         duplicates: How many identical rows were dropped.
         data_window: The window of data time asked for; None: any.
+        unlisted: Files that were asked for by their names and that the archive does not list.
     """
 
     device_code: str
@@ -125,6 +126,7 @@ class Listing:
     files: tuple[ArchiveFile, ...]
     duplicates: int = 0
     data_window: TimeWindow | None = None
+    unlisted: tuple[ArchiveFile, ...] = ()
 
 
 class Grade(enum.StrEnum):

@@ -1,7 +1,7 @@
 """What to do about each listed file: listing x ledger x selection -> one decision per file, with its reason.
 
-Pure: no clock, no I/O, the inputs are not changed. The dry run and the run ask the same `plan`. For each file the
-first that applies:
+Pure: no clock, no I/O, the inputs are not changed. The dry run and the run ask the same `plan`. A file that was asked
+for by its name and that the archive does not list is gone, `not-listed`. For each other file the first that applies:
 
     1. the row is of another device than was asked for         quarantined, `wrong-device`
     2. the name cannot be a key (`layout` decides)             quarantined, `bad-name`
@@ -33,14 +33,13 @@ from onc_mirror.errors import UnsafeNameError
 from onc_mirror.frames import COLUMNS, STRING, files_from_frame
 from onc_mirror.layout import check_name, mirrored_key
 from onc_mirror.model import Decision, Outcome, State
-from onc_mirror.selection import excluding_rules
+from onc_mirror.selection import Selection, excluding_rules
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from onc_mirror.selection import Selection
-
 WRONG_DEVICE = "wrong-device"
+NOT_LISTED = "not-listed"
 RE_ARCHIVED = "re-archived"
 BY_THE_ROW = (WRONG_DEVICE, UnsafeNameError.reason)
 """Reasons for a quarantine that the row alone gives, without a download; looked at again at every listing."""
@@ -83,6 +82,17 @@ def plan(
     return rows.drop(columns=["known_reason", "known_detail", "settled_bytes", "settled_at"])
 
 
+def plan_unlisted(unlisted: pd.DataFrame, entries: pd.DataFrame, *, now: datetime) -> pd.DataFrame:
+    """Declare gone the files that were asked for by their names and that the archive does not list.
+
+    Returns:
+        As `plan`.
+    """
+    rows = plan(unlisted, entries, Selection(), now=now)
+    _decide(rows, rows["filename"].notna(), Decision.GONE, NOT_LISTED, "The archive does not list it.")
+    return rows
+
+
 def outcomes(planned: pd.DataFrame) -> tuple[Outcome, ...]:
     """Return the outcome of every planned file that is not to be fetched, in the plan's order."""
     rest = planned[planned["decision"] != Decision.FETCH]
@@ -103,8 +113,10 @@ def to_record(planned: pd.DataFrame) -> tuple[Outcome, ...]:
     decision, state = planned["decision"], planned["state"]
     filtered = (decision == Decision.FILTERED) & (planned["known_rule"].fillna("") != planned["reason"])
     refused = (decision == Decision.QUARANTINED) & planned["reason"].isin(BY_THE_ROW)
+    # A name that the ledger does not know either may be a slip of the pen: it was never listed.
+    gone = (decision == Decision.GONE) & state.isin((State.LISTED, State.HELD, State.FILTERED))
     settled = state.isin((State.MIRRORED, State.QUARANTINED))
-    return outcomes(planned[(filtered | refused) & ~settled])
+    return outcomes(planned[(filtered | refused | gone) & ~settled])
 
 
 def _one_row_per_file(listed: pd.DataFrame) -> pd.DataFrame:

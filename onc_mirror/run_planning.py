@@ -53,9 +53,19 @@ def _plan_device(mirror: Mirror, run: Run, listing: Listing) -> pd.DataFrame:
     left = mirror.ledger.unfinished(code) if run.request.takes_up_held else ()
     listed = {file.filename for file in listing.files}
     files = [*listing.files, *(file for file in left if file.filename not in listed)]
-    selection = run.request.selection or Selection(extensions=frozenset(mirror.settings.extensions))
-    entries = mirror.ledger.entries(code, [file.filename for file in files])
-    return planning.plan(listing_frame(files), entries, selection, now=run.began_at, device_code=code)
+    entries = mirror.ledger.entries(code, [file.filename for file in (*files, *listing.unlisted)])
+    rows = listing_frame(files)
+    planned = planning.plan(rows, entries, _selection(mirror, run), now=run.began_at, device_code=code)
+    if not listing.unlisted:
+        return planned
+    gone = planning.plan_unlisted(listing_frame(listing.unlisted), entries, now=run.began_at)
+    return pd.concat([planned, gone])
+
+
+def _selection(mirror: Mirror, run: Run) -> Selection:
+    if run.request.only is not None:
+        return Selection()
+    return run.request.selection or Selection(extensions=frozenset(mirror.settings.extensions))
 
 
 def _nothing(run: Run) -> Listing:
