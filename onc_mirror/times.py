@@ -38,6 +38,16 @@ def resolve_window(since: str | None, until: str | None, *, now: datetime) -> tu
     Raises:
         SettingsError: Not a time, both ends are durations, or the window ends before it begins.
     """
+    try:
+        begin, end = _resolve(since, until, now)
+    except OverflowError:
+        raise SettingsError(f"The window is beyond all times: {since} .. {until or 'now'}.") from None
+    if begin is not None and begin >= (end or now):
+        raise SettingsError(f"The window ends before it begins: {time_text(begin)} .. {time_text(end or now)}.")
+    return begin, end
+
+
+def _resolve(since: str | None, until: str | None, now: datetime) -> tuple[datetime | None, datetime | None]:
     begin, end = _parse(since, "--since"), _parse(until, "--until")
     if isinstance(end, timedelta):
         if not isinstance(begin, datetime):
@@ -45,8 +55,6 @@ def resolve_window(since: str | None, until: str | None, *, now: datetime) -> tu
         end = begin + abs(end)
     if isinstance(begin, timedelta):
         begin = (end or now) - abs(begin)
-    if begin is not None and begin >= (end or now):
-        raise SettingsError(f"The window ends before it begins: {begin.isoformat()} .. {(end or now).isoformat()}.")
     return begin, end
 
 

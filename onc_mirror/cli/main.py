@@ -86,7 +86,7 @@ def cli(*, verbose: bool) -> None:
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
-    logging.basicConfig(handlers=[handler])
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
     logging.getLogger("onc_mirror").setLevel(logging.INFO if verbose else logging.ERROR)
 
 

@@ -99,13 +99,12 @@ def _narrowed(parts: Mirror, choice: Choice) -> MirrorRequest:
 def _print_report(report: RunReport, store_url: str) -> None:
     rows = [(one.device, *(getattr(one, name) for name in _COUNTS), Size(one.bytes)) for one in report.by_device]
     print_table(f"Run {report.run_id}: {report.state}", ("device", *_COUNTS, "transferred"), rows)
-    problems = [("", one.device, "failed", one.reason, _without(one.device, one.detail)) for one in report.errors]
-    problems += [
-        (one.filename, one.device, str(one.decision), one.reason, _without(one.filename, one.detail))
-        for one in report.attention
-    ]
+    problems = [(one.device, "failed", one.reason, one.detail) for one in report.errors]
+    problems += [(one.filename, str(one.decision), one.reason, one.detail) for one in report.attention]
     if problems:
-        print_table("Needs attention", ("file", "device", "what became of it", "reason", "what happened"), problems)
+        # Errors begin with what they are about, which has a column of its own here.
+        told = [(*facts, detail.removeprefix(f"{facts[0]}: ")) for *facts, detail in problems]
+        print_table("Needs attention", ("file or device", "outcome", "reason", "what happened"), told)
     click.echo(
         f"{report.mirrored} of {report.listed} listed files mirrored to {store_url},"
         f" {size_text(report.bytes)} in {report.seconds:.1f} s."
@@ -113,8 +112,3 @@ def _print_report(report: RunReport, store_url: str) -> None:
     if report.filtered:
         rules = ", ".join(f"{number} by {rule}" for rule, number in report.filtered.items())
         click.echo(f"Not wanted: {rules}.")
-
-
-def _without(subject: str, detail: str) -> str:
-    # Errors begin with what they are about, which has a column of its own here.
-    return detail.removeprefix(f"{subject}: ")

@@ -14,12 +14,16 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from onc_mirror.model import Decision
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
 
     from onc_mirror.model import Outcome
+
+_WITHOUT_BYTES = frozenset({Decision.ALREADY, Decision.FAILED, Decision.GONE})
 
 
 class ProgressBar:
@@ -28,21 +32,23 @@ class ProgressBar:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bar = progress.add_task("asking the archive", total=None)
-        self._files = self._done = 0
+        self._files = self._done = self._bytes = 0
 
     def planned(self, files: int, size_bytes: int) -> None:
         """Begin the transfers."""
-        self._files = files
-        self._progress.update(self._bar, total=size_bytes, description=self._label())
+        self._files, self._bytes = files, size_bytes
+        self._progress.update(self._bar, total=self._bytes, description=self._label())
 
     def advanced(self, size_bytes: int) -> None:
         """Move the bar."""
         self._progress.update(self._bar, advance=size_bytes)
 
-    def concluded(self, outcome: Outcome) -> None:  # noqa: ARG002 - the watcher's signature
-        """Count the file."""
+    def concluded(self, outcome: Outcome) -> None:
+        """Count the file; the bytes of one that will not come are waited for no longer."""
         self._done += 1
-        self._progress.update(self._bar, description=self._label())
+        if outcome.decision in _WITHOUT_BYTES:
+            self._bytes -= outcome.file.expected_bytes or 0
+        self._progress.update(self._bar, total=self._bytes, description=self._label())
 
     def _label(self) -> str:
         return f"{self._done} of {self._files} files"
@@ -50,13 +56,15 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar(console: Console) -> Iterator[ProgressBar]:
-    """Show a progress bar on `console` until the block ends; only its summary line when that is no terminal."""
+    """Show a progress bar on `console` until the block ends, nothing when that is no terminal."""
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, console=console, transient=True, expand=True, disable=not console.is_terminal
+    ) as progress:
         yield ProgressBar(progress)

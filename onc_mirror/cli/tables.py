@@ -62,6 +62,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     as that leaves it room; else each row is a paragraph that begins with its first cell.
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    if not rows:
+        click.echo(click.style(title, bold=True))
+        return
     table = [_column(name, [row[number] for row in rows]) for number, name in enumerate(columns)]
     if _room_for_last(table, width) < table[-1].width:
         table = [table[0], *(column for column in table[1:] if column.says_something)]
@@ -144,7 +147,7 @@ def _paragraphs(table: Sequence[_Column], width: int) -> Iterator[str]:
     first, *others = table
     for number, cell in enumerate(first.cells):
         yield cell or "-"
-        facts = (f"{column.name} {column.telling[number]}" for column in others if column.telling[number])
+        facts = (f"{column.name}: {column.telling[number]}" for column in others if column.telling[number])
         yield from textwrap.wrap(
             ", ".join(facts),
             max(width, _LEAST_FOLDED),

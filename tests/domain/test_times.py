@@ -39,6 +39,14 @@ def test_times_dates_and_durations_become_instants(
         ("PT6H", "PT6H"),
         ("2026-11-22", "2026-11-21"),
         ("2027-01-01", None),
+        ("P99999999D", None),
+        ("P999999999999D", None),
+        ("2026-11-20", "P99999999D"),
+        ("0001-01-01T00:00+10:00", None),
+        ("P", None),
+        ("T", None),
+        ("", None),
+        ("2026-11-22T25:00", None),
     ],
 )
 def test_what_is_no_window_is_refused_in_one_line(since: str | None, until: str | None) -> None:
