@@ -5,23 +5,28 @@ file larger than the budget, which runs alone; slots are given in the order they
 gone after its `with` block whatever happened; the leftovers of a killed run are removed when the next one opens
 the same scratch folder, and those of a run that lives never are.
 
+All of it happens in `onc-mirror-scratch` inside the folder of the settings, which may hold other people's work: only
+what is in there, is called as runs call their folders, and holds their lock file is ever removed.
+
 A run is alive while somebody holds the lock (`flock`) on the lock file in its folder; the kernel lets go of it when
 the process ends, however it ends. The folder gets its final name only after that lock is taken, so that nobody
-ever sees it unlocked.
+ever sees it unlocked. The lock file is the last to go, so that what is left of a removal is known as ours.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import math
 import os
+import re
 import shutil
 import tempfile
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -33,9 +38,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_RUN = "run-"
-_NEW = "new-"
-_LOCK = "lock"
+_OWN = "onc-mirror-scratch"
+_RUN = "onc-mirror-run-"
+_NEW = "onc-mirror-being-made-"
+_LOCK = "onc-mirror.lock"
+# What follows the prefixes is the process id and what `tempfile` makes up.
+_RUN_NAME = re.compile(rf"{_RUN}[0-9]+-[a-z0-9_]{{8}}")
+_NEW_NAME = re.compile(rf"{_NEW}[a-z0-9_]{{8}}")
 # A run needs microseconds from making its folder to locking and naming it.
 _STILLBORN_AFTER_S = 3600.0
 
@@ -47,7 +56,8 @@ class Scratch:
         """Open scratch under `directory`, which is created when missing, and remove what killed runs left there.
 
         Args:
-            directory: On a local disk; several runs may share it, each with a budget of its own.
+            directory: On a local disk; several runs may share it, each with a budget of its own. What else is in
+                there is left alone.
             budget_bytes: What slots may promise together.
 
         Raises:
@@ -59,9 +69,9 @@ class Scratch:
         self._queue: deque[object] = deque()
         self._promised: dict[Path, int] = {}
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._folder, self._lock = _new_run(directory)
-            _remove_leftovers(directory)
+            own = _own_folder(directory)
+            self._folder, self._lock = _new_run(own)
+            _remove_leftovers(own)
         except OSError as error:
             raise SettingsError(
                 f"ONC_MIRROR_SCRATCH_DIR: {directory} cannot be used ({error.strerror})."
@@ -78,7 +88,7 @@ class Scratch:
 
     def close(self) -> None:
         """Remove the run's folder with all that is in it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _remove_run(self._folder)
         os.close(self._lock)
 
     @contextmanager
@@ -89,7 +99,8 @@ class Scratch:
             expected_bytes: What will be written there; None when nobody knows, which takes the whole budget.
 
         Raises:
-            ScratchFullError: The disk has no room for so much, though no other slot is open.
+            ScratchFullError: The disk has no room for so much, though no other slot is open; or no folder can be
+                made there, as on a disk without inodes or one that fails.
         """
         promised = self._budget_bytes if expected_bytes is None else expected_bytes
         folder = self._admit(promised, expected_bytes or 0)
@@ -111,6 +122,11 @@ class Scratch:
                     raise self._full(needed_bytes)
                 folder = Path(tempfile.mkdtemp(prefix="file-", dir=self._folder))
                 self._promised[folder] = promised_bytes
+            except OSError as error:
+                raise ScratchFullError(
+                    f"{self._directory} takes no new folder ({error.strerror})."
+                    " Look after that disk, or set ONC_MIRROR_SCRATCH_DIR to another one."
+                ) from None
             finally:
                 self._queue.remove(ticket)
                 self._turn.notify_all()
@@ -134,27 +150,39 @@ class Scratch:
         )
 
 
-def _new_run(directory: Path) -> tuple[Path, int]:
-    new = Path(tempfile.mkdtemp(prefix=_NEW, dir=directory))
-    lock = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+def _own_folder(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    own = directory / _OWN
+    own.mkdir(mode=0o700, exist_ok=True)
+    if own.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, f"{_OWN} in it is a link")
+    own.chmod(0o700)
+    return own
+
+
+def _new_run(own: Path) -> tuple[Path, int]:
+    new = Path(tempfile.mkdtemp(prefix=_NEW, dir=own))
+    lock = None
     try:
+        lock = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        folder = directory / f"{_RUN}{os.getpid()}-{new.name.removeprefix(_NEW)}"
+        folder = own / f"{_RUN}{os.getpid()}-{new.name.removeprefix(_NEW)}"
         new.rename(folder)
     except OSError:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
         shutil.rmtree(new, ignore_errors=True)
         raise
     return folder, lock
 
 
-def _remove_leftovers(directory: Path) -> None:
-    for folder in directory.iterdir():
+def _remove_leftovers(own: Path) -> None:
+    for folder in own.iterdir():
         if folder.is_symlink() or not folder.is_dir():
             continue
-        if folder.name.startswith(_RUN):
+        if _RUN_NAME.fullmatch(folder.name):
             _remove_when_dead(folder)
-        elif folder.name.startswith(_NEW) and time.time() - _changed_at(folder) > _STILLBORN_AFTER_S:
+        elif _NEW_NAME.fullmatch(folder.name) and time.time() - _changed_at(folder) > _STILLBORN_AFTER_S:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -167,21 +195,35 @@ def _changed_at(folder: Path) -> float:
 
 def _remove_when_dead(folder: Path) -> None:
     try:
-        lock = os.open(folder / _LOCK, os.O_RDWR)
-    except FileNotFoundError:  # its run was killed, or is closing, while it removed the folder
-        shutil.rmtree(folder, ignore_errors=True)
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:  # its run was killed, or is closing, in its last step; or it is not ours
+        with suppress(OSError):
+            folder.rmdir()  # goes only when empty
         return
-    except PermissionError:  # another user's
+    except OSError:  # another user's, or no file of ours
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:  # that run is alive
         pass
     else:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove_run(folder)
         logger.info("scratch=%s: removed what a killed run left", folder)
     finally:
         os.close(lock)
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove a run's folder whose lock we hold, as far as possible, the lock file last."""
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != _LOCK:
+                entry.unlink(missing_ok=True)
+        if [entry.name for entry in folder.iterdir()] == [_LOCK]:
+            (folder / _LOCK).unlink()
+            folder.rmdir()
 
 
 def _bytes_in(folder: Path) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+OWN = "onc-mirror-scratch"
 RUN = """
 import os, sys
 from pathlib import Path
@@ -42,6 +43,12 @@ def slots() -> Iterator[ExitStack]:
 def scratch(tmp_path: Path) -> Iterator[Scratch]:
     with Scratch(tmp_path / "scratch", 100) as opened:
         yield opened
+
+
+def left_in(directory: Path) -> list[str]:
+    """Return what is in the scratch's own folder, which must be all there is."""
+    assert [path.name for path in directory.iterdir()] == [OWN]
+    return sorted(path.name for path in (directory / OWN).iterdir())
 
 
 def begin_run(directory: Path) -> tuple[subprocess.Popen[str], str]:
@@ -91,7 +98,7 @@ def test_close_leaves_nothing_behind(tmp_path: Path) -> None:
     with Scratch(tmp_path / "deep" / "scratch", 100) as scratch, scratch.slot(10):
         pass
 
-    assert list((tmp_path / "deep" / "scratch").iterdir()) == []
+    assert left_in(tmp_path / "deep" / "scratch") == []
 
 
 def test_promises_never_exceed_the_budget(scratch: Scratch) -> None:
@@ -203,9 +210,9 @@ def test_leftovers_of_a_killed_run_are_removed_at_the_next_opening(tmp_path: Pat
     assert os.listdir(folder) == ["half.part"]  # noqa: PTH208 - a string from another process
 
     with Scratch(tmp_path, 100):
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(left_in(tmp_path)) == 1
 
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == []
 
 
 def test_run_that_lives_is_left_alone(tmp_path: Path) -> None:
@@ -232,37 +239,72 @@ def test_many_runs_that_open_at_once_do_not_remove_each_other(tmp_path: Path) ->
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(open_and_use, range(100)))
 
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == []
 
 
-def test_what_is_not_of_a_run_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "precious").write_bytes(b"x")
-    (tmp_path / "run-notes.txt").write_bytes(b"x")
-    (tmp_path / "run-link").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "new-just-now").mkdir()
+FOREIGN = (
+    "run-2024/thesis.dat",
+    "run-2024/lock",
+    "new-results/table.csv",
+    f"{OWN}/run-2024/thesis.dat",
+    f"{OWN}/onc-mirror-run-7-notours/thesis.dat",
+    f"{OWN}/onc-mirror-run-7-abcd1234/thesis.dat",
+    f"{OWN}/onc-mirror-run-of-mine/onc-mirror.lock",
+    f"{OWN}/onc-mirror-being-made-by-me/thesis.dat",
+    "onc-mirror-run-7-abcd1234/onc-mirror.lock",
+    "onc-mirror-being-made-abcd1234/thesis.dat",
+)
 
-    with Scratch(tmp_path, 100):
+
+def test_folders_of_others_survive_whatever_their_names(tmp_path: Path) -> None:
+    for name in FOREIGN:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"years of work")
+        os.utime((tmp_path / name).parent, (0, 0))
+    link = tmp_path / OWN / "onc-mirror-run-8-abcd1234"
+    link.symlink_to(tmp_path / "onc-mirror-run-7-abcd1234")
+
+    with Scratch(tmp_path, 100) as scratch, scratch.slot(1):
         pass
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "elsewhere",
-        "new-just-now",
-        "run-link",
-        "run-notes.txt",
-    ]
-    assert (tmp_path / "elsewhere" / "precious").exists()
+    assert [name for name in FOREIGN if (tmp_path / name).read_bytes() != b"years of work"] == []
+    assert link.is_symlink()
+
+
+def test_own_folder_is_private(scratch: Scratch, tmp_path: Path) -> None:
+    with scratch.slot(1):
+        assert (tmp_path / "scratch" / OWN).stat().st_mode & 0o777 == 0o700
+
+
+def test_own_folder_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / OWN).symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(SettingsError, match="ONC_MIRROR_SCRATCH_DIR"):
+        Scratch(tmp_path, 100)
 
 
 def test_run_killed_while_it_was_made_or_removed_is_cleared_away(tmp_path: Path) -> None:
-    (tmp_path / "run-without-lock").mkdir()
-    (tmp_path / "new-long-ago").mkdir()
-    os.utime(tmp_path / "new-long-ago", (0, 0))
+    own = tmp_path / OWN
+    (own / "onc-mirror-run-7-abcd1234").mkdir(parents=True)
+    (own / "onc-mirror-run-8-abcd1234").mkdir()
+    (own / "onc-mirror-run-8-abcd1234" / "onc-mirror.lock").touch()
+    (own / "onc-mirror-being-made-abcd1234").mkdir()
+    os.utime(own / "onc-mirror-being-made-abcd1234", (0, 0))
+    (own / "onc-mirror-being-made-abcd5678").mkdir()
 
     with Scratch(tmp_path, 100):
         pass
 
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == ["onc-mirror-being-made-abcd5678"]
+
+
+def test_disk_that_takes_no_folder_is_named(scratch: Scratch, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "scratch" / OWN)
+
+    for size in (10, None):
+        with pytest.raises(ScratchFullError, match=f"{tmp_path / 'scratch'}.*No such file"), scratch.slot(size):
+            pytest.fail("there is no folder to make it in")
 
 
 def test_folder_that_cannot_be_used_is_a_wrong_setting(tmp_path: Path) -> None:
