@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from onc_mirror.devices import choose_devices, load_device_table
-from onc_mirror.errors import MirrorError
+from onc_mirror.errors import MirrorError, SettingsError, UnknownDeviceError
+from onc_mirror.faults import named
 from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.reporting import DeviceError
 from onc_mirror.retrying import with_retries
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 FLOW = "mirror-hour"
 FIRST_WINDOW = timedelta(hours=1)
 _INSTANT = timedelta(milliseconds=1)
+_CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,20 @@ class Run:
 
     Attributes:
         run_id: Its name in ledger and report.
-        began_at: The moment fixed before the first request; the window's end unless asked otherwise, UTC.
+        began_at: The moment fixed before the first listing, UTC.
         request: What was asked.
+        archive_time: The archive's clock at that moment where ours runs ahead of it, else None.
     """
 
     run_id: str
     began_at: datetime
     request: MirrorRequest
+    archive_time: datetime | None = None
+
+    @property
+    def latest_end(self) -> datetime:
+        """The end of the window unless an earlier one is asked for: nothing can have been archived later."""
+        return self.archive_time or self.began_at
 
 
 @dataclass(slots=True)
@@ -92,7 +101,7 @@ class Gathered:
 def begin_run(mirror: Mirror, request: MirrorRequest) -> Run:
     """Fix the run's moment and name, and note in the ledger that it began."""
     now = mirror.clock()
-    run = Run(f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", now, request)
+    run = Run(f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", now, request, _archive_time(mirror, now))
     mirror.ledger.start_run(run.run_id, FLOW, now)
     return run
 
@@ -104,7 +113,7 @@ def devices_of(mirror: Mirror, run: Run) -> tuple[Device, ...]:
         table = {device.code: device for device in load_device_table(mirror.settings.devices_file)}
         codes = sorted({file.device_code for file in request.only})
         return tuple(table.get(code) or Device(code) for code in codes)
-    return choose_devices(
+    devices = choose_devices(
         mirror.archive,
         load_device_table(mirror.settings.devices_file),
         codes=request.devices,
@@ -112,6 +121,12 @@ def devices_of(mirror: Mirror, run: Run) -> tuple[Device, ...]:
         categories=request.categories,
         now=run.began_at,
     )
+    if not devices:
+        raise UnknownDeviceError(
+            "The archive says that no device of the table is deployed. Check ONC_MIRROR_ARCHIVE_URL and the rights of"
+            " your token, or name devices."
+        )
+    return devices
 
 
 def list_devices(mirror: Mirror, run: Run, devices: Sequence[Device]) -> Gathered:
@@ -132,9 +147,10 @@ def gather(gathered: Gathered, device: Device, result: Callable[[], Listing]) ->
     """Take a device's finished listing, or its failure, into `gathered`."""
     try:
         gathered.listings.append(result())
-    except MirrorError as error:
-        logger.error("device=%s decision=failed reason=%s detail=%r", device.code, error.reason, str(error))  # noqa: TRY400 - its text is the message, the stack adds nothing
-        gathered.errors.append(DeviceError(device.code, error.reason, str(error)))
+    except Exception as error:  # noqa: BLE001 - also a fault of ours with one device must not cost the others
+        cause = named(error)
+        logger.error("device=%s decision=failed reason=%s detail=%r", device.code, cause.reason, str(cause))  # noqa: TRY400 - its text is the message, the stack adds nothing
+        gathered.errors.append(DeviceError(device.code, cause.reason, str(cause)))
 
 
 def list_device(mirror: Mirror, run: Run, device: Device) -> Listing:
@@ -146,7 +162,11 @@ def list_device(mirror: Mirror, run: Run, device: Device) -> Listing:
     if run.request.only is not None:
         listing = _list_exactly(mirror, device, run.request.only)
     else:
-        window = device_window(mirror.ledger.watermark(device.code), mirror.settings.overlap, run)
+        watermark = mirror.ledger.watermark(device.code)
+        window = device_window(watermark, mirror.settings.overlap, run)
+        if watermark is None and run.request.takes_up_held:
+            # Should this first listing fail, a later one must still reach back to here.
+            mirror.ledger.advance_watermark(device.code, window.since + mirror.settings.overlap, run.began_at)
         listing = mirror.archive.list_files(device.code, archived=window)
     mirror.ledger.record_listed(listing.files, run_id=run.run_id, now=run.began_at)
     logger.info("device=%s listed=%d duplicates=%d", device.code, len(listing.files), listing.duplicates)
@@ -164,11 +184,30 @@ def device_window(watermark: datetime | None, overlap: timedelta, run: Run) -> T
     >>> device_window(noon - timedelta(days=2), timedelta(hours=1), run).since.isoformat()
     '2026-11-20T11:00:00+00:00'
     """
-    until = run.request.until or run.began_at
-    since = run.request.since or (watermark or until - FIRST_WINDOW) - overlap
+    until = min(run.request.until or run.latest_end, run.latest_end)
+    if run.request.since is not None:
+        if run.request.since >= until:
+            raise SettingsError(f"The window begins at {run.request.since}, when it is over: {until}.")
+        return TimeWindow(run.request.since, until)
+    since = (watermark or until - FIRST_WINDOW) - overlap
     if since >= until:  # the clock went back, or the window asked for ends before the watermark
         since = until - FIRST_WINDOW - overlap
     return TimeWindow(since, until)
+
+
+def _archive_time(mirror: Mirror, now: datetime) -> datetime | None:
+    """The archive's time when our clock runs ahead of it; a watermark set by such a clock would pass rows unseen."""
+    try:
+        archive_time = datetime.now(UTC) + mirror.archive.measure_clock() - _CLOCK_TOLERANCE
+    except MirrorError:
+        return None  # the listings will say what is wrong with the archive
+    if now - archive_time <= 2 * _CLOCK_TOLERANCE:
+        return None
+    logger.warning(
+        "clock_ahead_s=%.0f: listing up to the archive's time; set this machine's clock",
+        (now - archive_time).total_seconds(),
+    )
+    return archive_time
 
 
 def passes_watermark(watermark: datetime | None, window: TimeWindow) -> bool:
@@ -188,7 +227,8 @@ def _list_exactly(mirror: Mirror, device: Device, only: Sequence[ArchiveFile]) -
     wanted = {file.filename: file for file in only if file.device_code == device.code}
     begins = [file.begins_at for file in wanted.values() if file.begins_at is not None]
     ends = [file.ends_at or file.begins_at for file in wanted.values() if file.begins_at is not None]
-    span = TimeWindow(min(begins), max(ends) + _INSTANT) if len(begins) == len(wanted) else None
+    known = len(begins) == len(wanted) and min(begins) <= max(ends)
+    span = TimeWindow(min(begins), max(ends) + _INSTANT) if known else None
     listing = mirror.archive.list_files(device.code, data=span)
     found = tuple(file for file in listing.files if file.filename in wanted)
     names = {file.filename for file in found}

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from onc_mirror.errors import MirrorError
+from onc_mirror.faults import named
 from onc_mirror.gathering import FLOW, Gathered, begin_run, devices_of, list_devices, passes_watermark
 from onc_mirror.layout import report_key
 from onc_mirror.reporting import DeviceError, build_report
+from onc_mirror.retrying import with_retries
 from onc_mirror.threads import side_by_side
-from onc_mirror.transferring import RetriedSteps, mirror_file
+from onc_mirror.transferring import RetriedSteps, failed, mirror_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -88,11 +90,12 @@ def begun_run(mirror: Mirror, request: MirrorRequest) -> Iterator[Run]:
     run = begin_run(mirror, request)
     try:
         yield run
-    except MirrorError as error:
-        _break_off(mirror, run, error.reason, str(error))
-        raise
     except KeyboardInterrupt:
         _break_off(mirror, run, "interrupted", "The run was told to stop; the next one goes on from there.")
+        raise
+    except Exception as error:  # a fault of ours must not leave a run that seems to go on for ever
+        cause = named(error)
+        _break_off(mirror, run, cause.reason, str(cause))
         raise
 
 
@@ -115,28 +118,42 @@ def transfer_files(mirror: Mirror, run: Run, files: Sequence[ArchiveFile], watch
 
 def conclude(mirror: Mirror, run: Run, file: ArchiveFile, steps: Steps) -> Outcome:
     """Bring one file to its end and enter that in the ledger."""
-    outcome = mirror_file(mirror, file, steps)
+    try:
+        outcome = mirror_file(mirror, file, steps)
+    except Exception as error:  # a fault of ours with one file must not cost the others
+        logger.exception("file=%s device=%s decision=failed", file.filename, file.device_code)
+        outcome = failed(file, named(error))
     mirror.ledger.record(outcome, run_id=run.run_id, now=mirror.clock())
     return outcome
 
 
-def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Iterable[Outcome]) -> RunReport:
+def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Sequence[Outcome]) -> RunReport:
     """Move the watermarks, then report: to the ledger always, to the bucket when there is something to say."""
     if run.request.sees_everything:
         _advance_watermarks(mirror, gathered)
     report = _report(mirror, run, gathered, outcomes)
     mirror.ledger.finish_run(report, mirror.clock())
-    if report.is_noteworthy:
-        key = report_key(FLOW, run.run_id, run.began_at)
-        mirror.store.write(key, report.to_json().encode(), "application/json")
+    if not report.is_noteworthy:
+        return report
+    try:
+        with_retries(lambda: _publish_report(mirror, run, report), mirror.settings.retry_delays_s)
+    except MirrorError as error:
+        gathered.errors.append(DeviceError(NO_DEVICE, error.reason, f"The report is not in the bucket. {error}"))
+        report = _report(mirror, run, gathered, outcomes)
+        mirror.ledger.finish_run(report, mirror.clock())
     return report
+
+
+def _publish_report(mirror: Mirror, run: Run, report: RunReport) -> None:
+    key = report_key(FLOW, run.run_id, run.began_at)
+    mirror.store.write(key, report.to_json().encode(), "application/json")
 
 
 def _report(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Iterable[Outcome]) -> RunReport:
     return build_report(
         run_id=run.run_id,
         flow=FLOW,
-        window=(run.request.since, run.request.until or run.began_at),
+        window=(run.request.since, run.request.until or run.latest_end),
         devices=[one.device_code for one in gathered.listings]
         + [error.device for error in gathered.errors if error.device],
         outcomes=outcomes,

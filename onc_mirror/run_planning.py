@@ -35,7 +35,11 @@ def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
             ledger is out of reach.
     """
     planned = pd.concat([_plan_device(mirror, run, listing) for listing in [*gathered.listings, _nothing(run)]])
-    mirror.ledger.record_many(planning.to_record(planned), run_id=run.run_id, now=run.began_at)
+    decided = planning.to_record(planned)
+    if not run.request.sees_everything:
+        # What a person leaves out today is not what the settings leave out: the next hourly run must see it.
+        decided = tuple(outcome for outcome in decided if outcome.decision is not Decision.FILTERED)
+    mirror.ledger.record_many(decided, run_id=run.run_id, now=run.began_at)
     if (planned["decision"] == Decision.FETCH).any():
         # Asking for anything tells a missing or closed bucket before the first download.
         next(iter(mirror.store.list("")), None)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from prefect.cache_policies import NO_CACHE
 
-from onc_mirror.errors import MirrorError, TransientError, UnexpectedError
-from onc_mirror.redacting import redact
+from onc_mirror.errors import MirrorError, TransientError
+from onc_mirror.faults import named
 from onc_mirror.retrying import JITTER, asked_wait_s
 
 if TYPE_CHECKING:
@@ -35,15 +35,13 @@ def safely(call: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(call)
     def cleaned(*args: P.args, **kwargs: P.kwargs) -> R:
-        fault = ""
         try:
             return call(*args, **kwargs)
         except MirrorError:
             raise
         except Exception as error:  # noqa: BLE001 - the edge to the orchestrator: whatever comes must be clean
-            fault = redact(f"{type(error).__name__}: {error}")
-        # Outside the handler, so that the original and its secrets are not chained to the new error.
-        raise UnexpectedError(f"A fault in onc-mirror itself, please report it: {fault}")
+            fault = named(error)
+        raise fault
 
     return cleaned
 
