@@ -6,7 +6,7 @@ import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import false, select, update
+from sqlalchemy import and_, false, or_, select, update
 
 from onc_mirror.ledger import recording, summarising
 from onc_mirror.ledger.rows import archive_file, key_of
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from onc_mirror.reporting import RunReport
 
 RUNNING = "running"
+
+# `planning.WRONG_DEVICE`, whose module takes pandas to import.
+_WRONG_DEVICE = "wrong-device"
 
 # A transaction keeps other writers waiting, so a listing of a hundred thousand rows is several.
 _ROWS_AT_ONCE = 5000
@@ -115,8 +118,12 @@ class Ledger:
             return read_entries(connection, device_code, filenames)
 
     def unfinished(self, device_code: str) -> tuple[ArchiveFile, ...]:
-        """Return the device's files that wait for a transfer (`listed` or `held`), as last listed, sorted by name."""
-        waiting = files.c.state.in_((State.LISTED, State.HELD))
+        """Return the device's files that wait for a transfer, as last listed, sorted by name.
+
+        They are those `listed` or `held`, and those that only another device's listing held so far.
+        """
+        stray = and_(files.c.state == State.QUARANTINED, files.c.reason == _WRONG_DEVICE)
+        waiting = or_(files.c.state.in_((State.LISTED, State.HELD)), stray)
         query = select(files).where(files.c.device_code == key_of(device_code, "")[0], waiting)
         with self._reading() as connection:
             return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
@@ -133,9 +140,8 @@ class Ledger:
         * `HELD` and `FAILED`: held, with one attempt more, until the outcome's `next_try_at`. An older proven
           object stays known.
         * `QUARANTINED`: quarantined, and settled. With a hash it is about bytes and counts an attempt; without
-          one it is about the row alone, and a mirrored file stays mirrored.
-        * `FILTERED`: filtered by the rule named as the reason, unless mirrored or quarantined; attempts and next try
-          stay, so that leaving a file out and taking it in again is no way round them.
+          one it is about the row alone, and counts only for a file that is `listed` or was so quarantined before.
+        * `FILTERED`: filtered by the rule named as the reason, unless mirrored, quarantined or held.
         * `GONE`: gone; an object stays known.
 
         Leases on the files end.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, case, null
+from sqlalchemy import ColumnElement, and_, case, null, or_
 
 from onc_mirror.ledger.rows import clean_text, listed_columns, order_of_change, settled_columns, size_or_none
 from onc_mirror.ledger.tables import files
@@ -116,11 +116,14 @@ def outcome_statement(dialect: str, state: State, *, judged_bytes: bool) -> Inse
 
 def _guard(state: State, *, judged_bytes: bool) -> ColumnElement[bool] | None:
     if state is State.FILTERED:
-        # The bucket holds the file, or its verdict stands: a selection of today does not change that.
-        return and_(files.c.state != State.MIRRORED, files.c.state != State.QUARANTINED)
+        # The bucket holds the file, its verdict stands, or it waits for its next try: today's selection does not
+        # change that. A held file entered as filtered would never be taken up again once no window lists it.
+        # Not NOT IN: SQLAlchemy expands its list per row, which statements for many rows cannot have.
+        return and_(*(files.c.state != kept for kept in (State.MIRRORED, State.QUARANTINED, State.HELD)))
     if state is State.QUARANTINED and not judged_bytes:
-        # A stray row under another device's listing is no verdict on the proven object of that name.
-        return files.c.state != State.MIRRORED
+        # A stray row under another device's listing is no verdict on what is known of the file itself.
+        by_the_row = and_(files.c.state == State.QUARANTINED, files.c.quarantine_sha256.is_(None))
+        return or_(files.c.state == State.LISTED, by_the_row)
     return None
 
 

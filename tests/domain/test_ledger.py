@@ -14,6 +14,8 @@ from hypothesis import given
 from onc_mirror.frames import listing_frame
 from onc_mirror.ledger import open_ledger
 from onc_mirror.model import Decision, Grade, Outcome, State
+from onc_mirror.planning import WRONG_DEVICE, plan
+from onc_mirror.selection import Selection
 from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded
 
 if TYPE_CHECKING:
@@ -172,14 +174,62 @@ def test_a_verdict_on_the_row_alone_leaves_a_mirrored_file_mirrored(ledger: Ledg
     assert entry(ledger)["state"] == State.MIRRORED
 
 
-def test_a_filtered_file_keeps_its_ladder(ledger: Ledger) -> None:
-    record(ledger, Decision.HELD, reason="stalled", next_try_at=LATER)
+def test_a_listed_file_that_the_selection_leaves_out_is_filtered(ledger: Ledger) -> None:
+    listed(ledger, FILE)
 
     record(ledger, Decision.FILTERED, reason="extension")
 
-    known = entry(ledger)
-    assert (known["state"], known["rule"], known["attempts"]) == ("filtered", "extension", 1)
-    assert known["next_try_at"] == LATER
+    assert (entry(ledger)["state"], entry(ledger)["rule"]) == ("filtered", "extension")
+    assert ledger.unfinished(DEVICE) == ()
+
+
+def test_a_held_file_that_a_run_leaves_out_is_still_taken_up_again(ledger: Ledger) -> None:
+    record(ledger, Decision.HELD, reason="stalled", next_try_at=LATER)
+    before = entry(ledger)
+
+    record(ledger, Decision.FILTERED, reason="name")
+
+    assert entry(ledger) == before
+    assert ledger.unfinished(DEVICE) == (FILE,)
+
+
+@pytest.mark.parametrize("bytes_were_bad", [False, True])
+def test_a_stray_row_changes_nothing_about_a_file_that_was_tried(ledger: Ledger, *, bytes_were_bad: bool) -> None:
+    if bytes_were_bad:
+        record(ledger, Decision.QUARANTINED, reason="not-hdf5", key="quarantine/x", sha256=SHA)
+    else:
+        record(ledger, Decision.HELD, reason="stalled", next_try_at=LATER)
+    before = entry(ledger)
+
+    listed(ledger, FILE)
+    record(ledger, Decision.QUARANTINED, reason=WRONG_DEVICE)
+
+    assert entry(ledger) == before
+    assert len(ledger.unfinished(DEVICE)) == int(not bytes_were_bad)
+
+
+@pytest.mark.parametrize("listed_before", [False, True])
+def test_a_stray_row_leaves_the_file_to_the_next_run_of_its_own_device(
+    ledger: Ledger, *, listed_before: bool
+) -> None:
+    if listed_before:
+        listed(ledger, FILE)
+
+    record(ledger, Decision.QUARANTINED, reason=WRONG_DEVICE, now=LATER)
+
+    assert entry(ledger)["state"] == "quarantined"
+    assert ledger.unfinished(DEVICE) == (FILE,)
+    planned = plan(listing_frame([FILE]), ledger.entries(DEVICE), Selection(), now=LATER, device_code=DEVICE)
+    assert planned["decision"].tolist() == ["fetch"]
+
+
+def test_a_name_that_cannot_be_a_key_is_not_taken_up_again(ledger: Ledger) -> None:
+    listed(ledger, FILE)
+
+    record(ledger, Decision.QUARANTINED, reason="bad-name")
+
+    assert entry(ledger)["reason"] == "bad-name"
+    assert ledger.unfinished(DEVICE) == ()
 
 
 @pytest.mark.parametrize("decision", [Decision.MIRRORED, Decision.QUARANTINED])
