@@ -19,12 +19,13 @@ import hashlib
 import io
 import os
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from onc_mirror.errors import ObjectMissingError, StoreUnavailableError, UnsafeNameError
+from onc_mirror.errors import BucketMissingError, ObjectMissingError, StoreRejectedError, StoreUnavailableError
 from onc_mirror.model import StoredObject
 from onc_mirror.store.body import changed_in_scratch, opened
 from onc_mirror.store.folders import Partials, explaining, move, remove_empty, walk
@@ -44,14 +45,18 @@ class FileStore:
     """`ObjectStore` in a folder.
 
     Args:
-        root: Absolute path of the folder.
+        root: Absolute path of the folder. One that is not there is told when it is used.
+
+    Raises:
+        MirrorError: What killed runs left there cannot be cleared away.
     """
 
     def __init__(self, root: str) -> None:
         self._root = Path(root)
         self._partials = Partials(self._root / _OWN / "partial")
         self._sidecars = Sidecars(self._root / _OWN / "metadata", self._partials)
-        self._partials.remove_leftovers()
+        with suppress(BucketMissingError), explaining(self._root):
+            self._partials.remove_leftovers()
 
     @property
     def url(self) -> str:
@@ -137,7 +142,7 @@ class FileStore:
 
     def _path(self, key: str) -> Path:
         if check_key(key).partition("/")[0] == _OWN:
-            raise UnsafeNameError(f"Keys below {_OWN}/ are the store's own.", subject=key)
+            raise StoreRejectedError(f"Keys below {_OWN}/ are the store's own.", subject=key)
         return self._root / key
 
     def _describe(self, key: str, state: os.stat_result) -> StoredObject:

@@ -16,7 +16,6 @@ from onc_mirror.errors import (
     StoreForbiddenError,
     StoreRejectedError,
     StoreUnavailableError,
-    UnsafeNameError,
 )
 
 if TYPE_CHECKING:
@@ -27,10 +26,10 @@ _RENAMES = 10
 
 _BY_ERRNO: dict[int, tuple[type[MirrorError], str]] = {
     errno.ENOENT: (ObjectMissingError, "has no such object"),
-    errno.EISDIR: (UnsafeNameError, "has a folder where this key needs an object"),
-    errno.ENOTDIR: (UnsafeNameError, "has an object where this key needs a folder"),
-    errno.EEXIST: (UnsafeNameError, "has an object where this key needs a folder"),
-    errno.ENAMETOOLONG: (UnsafeNameError, "does not take a name this long"),
+    errno.EISDIR: (StoreRejectedError, "has a folder where this key needs an object"),
+    errno.ENOTDIR: (StoreRejectedError, "has an object where this key needs a folder"),
+    errno.EEXIST: (StoreRejectedError, "has an object where this key needs a folder"),
+    errno.ENAMETOOLONG: (StoreRejectedError, "does not take a name this long"),
     errno.EACCES: (StoreForbiddenError, "does not grant access; check its owner and rights"),
     errno.EPERM: (StoreForbiddenError, "does not grant access; check its owner and rights"),
     errno.EXDEV: (StoreRejectedError, "has another file system mounted in it; put the store on one"),
@@ -48,11 +47,11 @@ def explaining(root: Path, key: str | None = None) -> Iterator[None]:
         BucketMissingError: There is no folder `root`.
         MirrorError: Whatever else went wrong.
     """
-    if not root.is_dir():
-        raise BucketMissingError(
-            f"The folder {root} is not there; create or mount it, or check ONC_MIRROR_STORE_URL."
-        )
     try:
+        if not root.is_dir():
+            raise BucketMissingError(
+                f"The folder {root} is not there; create or mount it, or check ONC_MIRROR_STORE_URL."
+            )
         yield
     except OSError as error:
         leaf, text = _BY_ERRNO.get(error.errno or 0, (StoreUnavailableError, f"fails: {error.strerror}"))
@@ -75,8 +74,8 @@ class Partials:
                 with path.open("r+b") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink()
-            except (FileNotFoundError, BlockingIOError):
-                continue  # its writer has finished, or lives
+            except (FileNotFoundError, BlockingIOError, IsADirectoryError):
+                continue  # its writer has finished, or lives, or it is none of ours
 
     @contextmanager
     def create(self) -> Iterator[tuple[BinaryIO, Path]]:

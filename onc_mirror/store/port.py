@@ -11,7 +11,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
-from onc_mirror.errors import UnexpectedError, UnsafeNameError
+from onc_mirror.errors import StoreRejectedError, UnexpectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,9 +37,8 @@ class ObjectStore(Protocol):
 
         BucketMissingError: The bucket or folder is not there.
         StoreForbiddenError: The store does not accept the credentials, or they do not grant the right.
-        StoreRejectedError: The store cannot do what was asked.
+        StoreRejectedError: The store cannot do what was asked, or the key breaks the rules of `check_key`.
         StoreUnavailableError: It did not answer in time, failed, or has no room.
-        UnsafeNameError: The key breaks the rules of `check_key`.
     """
 
     @property
@@ -111,13 +110,13 @@ def check_key(key: str) -> str:
     'raw/TUMLIDAR001/2021/05/03/a.hdf5'
 
     Raises:
-        UnsafeNameError: It is empty or longer than 1024 bytes, begins or ends with `/`, has an empty, `.` or `..`
+        StoreRejectedError: It is empty or longer than 1024 bytes, begins or ends with `/`, has an empty, `.` or `..`
             part, a control character, or is no valid Unicode.
     """
     if not key.isprintable() or any(part in {"", ".", ".."} for part in key.split("/")):
-        raise UnsafeNameError("It cannot be a key.", subject=ascii(key[:80]))
+        raise StoreRejectedError("It cannot be a key.", subject=ascii(key[:80]))
     if len(key.encode()) > MAX_KEY_BYTES:
-        raise UnsafeNameError(f"The key is longer than {MAX_KEY_BYTES} bytes.", subject=ascii(key[:80]))
+        raise StoreRejectedError(f"The key is longer than {MAX_KEY_BYTES} bytes.", subject=ascii(key[:80]))
     return key
 
 

@@ -29,7 +29,6 @@ from onc_mirror.errors import (
     StoreForbiddenError,
     StoreRejectedError,
     StoreUnavailableError,
-    UnsafeNameError,
 )
 
 _CHECK_KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -62,7 +61,10 @@ _BY_CODE: dict[str, tuple[type[MirrorError], str]] = {
     "InvalidAccessKeyId": _BAD_KEYS,
     "InvalidBucketName": _NO_BUCKET,
     "InvalidToken": _BAD_KEYS,
-    "KeyTooLongError": (UnsafeNameError, "does not take a key this long; shorten the prefix of ONC_MIRROR_STORE_URL"),
+    "KeyTooLongError": (
+        StoreRejectedError,
+        "does not take a key this long; shorten the prefix of ONC_MIRROR_STORE_URL",
+    ),
     "NoSuchBucket": _NO_BUCKET,
     "NoSuchKey": _NO_OBJECT,
     "NoSuchUpload": (StoreUnavailableError, "has lost the unfinished upload; it will be tried again"),

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from onc_mirror.errors import (
     BucketMissingError,
     ObjectMissingError,
+    StoreRejectedError,
     StoreUnavailableError,
     UnexpectedError,
-    UnsafeNameError,
 )
 from onc_mirror.store.checking import check_store
 from tests.support.stores import PART_BYTES, fetched, many_bytes
@@ -135,7 +135,7 @@ def test_any_key_is_found_again(store: ObjectStore, key: str) -> None:
 
 def test_keys_that_could_mean_something_else_are_refused(store: ObjectStore) -> None:
     for key in BAD_KEYS:
-        with pytest.raises(UnsafeNameError):
+        with pytest.raises(StoreRejectedError):
             store.write(key, b"x", "text/plain")
 
     assert keys(store) == []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from onc_mirror.errors import SettingsError, StoreForbiddenError, StoreUnavailableError, UnsafeNameError
+from onc_mirror.errors import SettingsError, StoreForbiddenError, StoreRejectedError, StoreUnavailableError
 from onc_mirror.store import open_store
 from onc_mirror.store.folders import explaining
 from tests.support.stores import fetched, many_bytes, store_settings
@@ -80,7 +80,7 @@ def test_own_files_of_the_store_are_no_objects(store: ObjectStore) -> None:
 
     assert [found.key for found in store.list("")] == ["a"]
     for key in (".onc-mirror", ".onc-mirror/metadata/a"):
-        with pytest.raises(UnsafeNameError):
+        with pytest.raises(StoreRejectedError):
             store.head(key)
 
 
@@ -88,11 +88,11 @@ def test_folder_where_an_object_should_be_is_refused(store: ObjectStore) -> None
     store.write("a", b"x", "text/plain")
     store.write("b/c", b"x", "text/plain")
 
-    with pytest.raises(UnsafeNameError):
+    with pytest.raises(StoreRejectedError):
         store.write("a/b", b"x", "text/plain")
-    with pytest.raises(UnsafeNameError):
+    with pytest.raises(StoreRejectedError):
         store.write("b", b"x", "text/plain")
-    with pytest.raises(UnsafeNameError):
+    with pytest.raises(StoreRejectedError):
         store.write("n" * 256, b"x", "text/plain")
     assert store.head("b") is None
 
@@ -130,6 +130,7 @@ def test_url_must_be_absolute() -> None:
         (errno.EDQUOT, StoreUnavailableError, "quota"),
         (errno.EACCES, StoreForbiddenError, "rights"),
         (errno.EROFS, StoreForbiddenError, "read-only"),
+        (errno.ENAMETOOLONG, StoreRejectedError, "this long"),
         (errno.EIO, StoreUnavailableError, "Input/output error"),
     ],
     ids=errno.errorcode.get,
@@ -140,6 +141,28 @@ def test_errors_of_the_system_say_what_to_do(root: Path, number: int, leaf: type
 
     assert "raw/a" in str(failure.value)
     assert str(root) in str(failure.value)
+
+
+def test_leftovers_that_cannot_be_cleared_are_told_as_every_other_trouble(store: ObjectStore, root: Path) -> None:
+    store.write("a", b"x", "text/plain")
+    loop = root / ".onc-mirror" / "partial" / "loop"
+    loop.symlink_to(loop)
+
+    with pytest.raises(StoreUnavailableError, match="symbolic links"):
+        open_store(store_settings(root.as_uri()))
+
+
+def test_folder_among_the_leftovers_is_left_alone(store: ObjectStore, root: Path) -> None:
+    store.write("a", b"x", "text/plain")
+    (root / ".onc-mirror" / "partial" / "folder").mkdir()
+
+    with open_store(store_settings(root.as_uri())) as again:
+        assert [found.key for found in again.list("")] == ["a"]
+
+
+def test_folder_that_cannot_be_looked_at_is_told_too() -> None:
+    with pytest.raises(StoreRejectedError, match="this long"):
+        open_store(store_settings(f"file:///{'n' * 300}"))
 
 
 PUBLISH_FOR_EVER = """
