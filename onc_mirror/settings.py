@@ -9,6 +9,7 @@ appear in a representation.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, overload
@@ -34,6 +35,11 @@ from onc_mirror.model import Grade
 
 PREFIX = "ONC_MIRROR_"
 
+# What some S3 server or other allows: AWS wants lower case, older buckets and Ceph also have other names.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
+# A key has at most 1024 bytes, and `layout` makes keys of up to 520.
+_LONGEST_PREFIX_BYTES = 500
+
 
 def parse_duration(value: Any) -> Any:
     """Turn an ISO 8601 duration such as `PT6H` into a `timedelta`; pass everything else on.
@@ -45,6 +51,8 @@ def parse_duration(value: Any) -> Any:
         return value
     try:
         parsed = isodate.parse_duration(value)
+    except OverflowError:
+        raise ValueError("is longer than any time there is") from None
     except isodate.ISO8601Error:
         raise ValueError(f"{value!r} is not an ISO 8601 duration such as PT6H or P2D") from None
     if not isinstance(parsed, timedelta):
@@ -54,6 +62,17 @@ def parse_duration(value: Any) -> Any:
 
 def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _check_bucket(bucket: str, prefix: str) -> None:
+    # Not quoted: what was pasted for a bucket may be credentials.
+    if not _BUCKET.fullmatch(bucket):
+        raise ValueError("the bucket's name must be 3 to 255 letters, digits, dots, hyphens or underscores")
+    parts = prefix.split("/") if prefix else []
+    if not prefix.isprintable() or any(part in {"", ".", ".."} for part in parts):
+        raise ValueError("the prefix must not have empty, . or .. parts, nor control characters")
+    if len(prefix.encode()) > _LONGEST_PREFIX_BYTES:
+        raise ValueError(f"the prefix must not be longer than {_LONGEST_PREFIX_BYTES} bytes")
 
 
 def _expand(path: Path) -> Path:
@@ -163,7 +182,7 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
     )
     validation_timeout_s: Seconds = Field(900.0, description="Seconds after which a validation is given up.")
     validation_memory: ByteSize = Field(
-        ByteSize(2 * 2**30),
+        ByteSize(2**30),
         ge=256 * 2**20,
         description="Bytes of address space a validation process may take.",
     )
@@ -196,6 +215,8 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
         scheme, _, rest = value.partition("://")
         if scheme not in {"s3", "file"} or not rest.strip("/"):
             raise ValueError("must be s3://bucket[/prefix] or file:///folder")
+        if scheme == "s3":
+            _check_bucket(*rest.rstrip("/").partition("/")[::2])
         return value.rstrip("/")
 
     @property

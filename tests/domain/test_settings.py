@@ -55,11 +55,23 @@ def test_values_are_read_in_the_units_that_people_write(monkeypatch: pytest.Monk
         ("ONC_MIRROR_OVERLAP", "6h"),
         ("ONC_MIRROR_OVERLAP", "P1M"),
         ("ONC_MIRROR_OVERLAP", "-PT1H"),
+        ("ONC_MIRROR_OVERLAP", "PT99999999999999999999H"),
+        ("ONC_MIRROR_OVERLAP", "P999999999999Y"),
         ("ONC_MIRROR_CONCURRENCY", "0"),
         ("ONC_MIRROR_CONCURRENCY", "many"),
         ("ONC_MIRROR_GRADE", "perfect"),
         ("ONC_MIRROR_STORE_URL", "bucket"),
         ("ONC_MIRROR_STORE_URL", "s3://"),
+        ("ONC_MIRROR_STORE_URL", "s3:///x"),
+        ("ONC_MIRROR_STORE_URL", "s3://UPPER_bad!/x"),
+        ("ONC_MIRROR_STORE_URL", "s3://me:secret@bucket/x"),
+        ("ONC_MIRROR_STORE_URL", "s3://b"),
+        ("ONC_MIRROR_STORE_URL", "s3://bucket/a//b"),
+        ("ONC_MIRROR_STORE_URL", "s3://bucket//a"),
+        ("ONC_MIRROR_STORE_URL", "s3://bucket/../x"),
+        ("ONC_MIRROR_STORE_URL", "s3://bucket/a/./x"),
+        ("ONC_MIRROR_STORE_URL", "s3://bucket/a\tx"),
+        ("ONC_MIRROR_STORE_URL", "s3://bucket/" + "x" * 501),
         ("ONC_MIRROR_ARCHIVE_URL", "not a url"),
         ("ONC_MIRROR_RETRY_DELAYS_S", "-1"),
         ("ONC_MIRROR_RETRY_DELAYS_S", "soon"),
@@ -79,6 +91,16 @@ def test_a_wrong_setting_is_one_line_that_names_its_variable(
 
     assert variable in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "s3://my.old_Bucket-1/a b/ü", "file:///mnt/a//b"])
+def test_a_store_url_may_have_any_bucket_and_prefix_that_a_store_takes(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("ONC_MIRROR_STORE_URL", url)
+
+    assert load_settings().store_url == url
 
 
 @pytest.mark.parametrize("variable", ["ONC_TOKEN", "ONC_MIRROR_STORE_URL"])
