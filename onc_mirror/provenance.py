@@ -9,6 +9,7 @@ one entry.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -40,6 +41,7 @@ EXTRA = "onc-extra"
 # archivedDate by seconds and so differs between two listings of the same content.
 _IDENTITY = ("archivedDate", "fileSize", "uncompressedFileSize")
 _LARGEST_BYTES = 1900  # the hashes that the store adds take the rest
+_SIZE = re.compile(r"0|[1-9][0-9]{0,19}")
 _PLAIN = "!#$&'()*+,/:;=?@[]{}|^`\"<>\\"
 
 
@@ -54,7 +56,7 @@ def object_metadata(file: ArchiveFile, verdict: Verdict, *, now: datetime) -> di
         metadata["grade"] = str(verdict.grade)
     known = {ARCHIVE_FIELDS[field]: file.row.get(field) for field in (*_IDENTITY, *ARCHIVE_FIELDS)}
     extra = {key: value for key, value in file.row.items() if key not in ARCHIVE_FIELDS}
-    wanted = {name: str(value) for name, value in known.items() if value not in {None, ""}}
+    wanted = {name: str(value) for name, value in known.items() if _is_told(value)}
     if extra:
         wanted[EXTRA] = json.dumps(extra, separators=(",", ":"), sort_keys=True, default=str)
     left = _LARGEST_BYTES - _size(metadata)
@@ -67,16 +69,18 @@ def object_metadata(file: ArchiveFile, verdict: Verdict, *, now: datetime) -> di
 
 
 def archive_fields(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The archive's row as `object_metadata` kept it; sizes are integers, absent fields are left out."""
+    """The archive's row as `object_metadata` kept it; sizes are integers, absent fields are left out.
+
+    Metadata that something else wrote may say anything: what cannot be read as a size stays text, and keys of
+    the archive's that are not JSON are left out.
+    """
     row: dict[str, Any] = {
-        field: unquote(metadata[name], errors="surrogatepass")
-        for field, name in ARCHIVE_FIELDS.items()
-        if name in metadata
+        field: _unquoted(metadata[name]) for field, name in ARCHIVE_FIELDS.items() if name in metadata
     }
     for field in ("fileSize", "uncompressedFileSize"):
-        if row.get(field, "").isdigit():
+        if _SIZE.fullmatch(row.get(field, "")):
             row[field] = int(row[field])
-    return row | (json.loads(unquote(metadata[EXTRA])) if EXTRA in metadata else {})
+    return _extra(metadata) | row
 
 
 def holds(stored: StoredObject | None, file: ArchiveFile, grade: Grade) -> bool:
@@ -87,14 +91,40 @@ def holds(stored: StoredObject | None, file: ArchiveFile, grade: Grade) -> bool:
     if stored is None or not stored.metadata.get("sha256") or not stored.metadata.get("grade"):
         return False
     kept = archive_fields(stored.metadata)
-    same = all(str(kept.get(field)) == str(file.row.get(field)) for field in _IDENTITY)
-    proven = Grade(stored.metadata["grade"]).rank >= reachable_grade(file, grade).rank
+    same = all(_as_told(kept.get(field)) == _as_told(file.row.get(field)) for field in _IDENTITY)
+    try:
+        proven = Grade(stored.metadata["grade"]).rank >= reachable_grade(file, grade).rank
+    except ValueError:
+        return False  # a grade of another version of the mirror: what it proves is not known here
     return same and proven and file.expected_bytes in (None, stored.size_bytes)
 
 
 def reachable_grade(file: ArchiveFile, grade: Grade) -> Grade:
     """The asked-for grade where the format has one; `size` for formats that can be proven no further."""
     return grade if file.extension in HDF5_EXTENSIONS else Grade.SIZE
+
+
+def _is_told(value: Any) -> bool:
+    return value is not None and value != ""
+
+
+def _as_told(value: Any) -> str:
+    return str(value) if _is_told(value) else ""
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return unquote(text, errors="surrogatepass")
+    except UnicodeDecodeError:
+        return unquote(text, errors="replace")
+
+
+def _extra(metadata: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        extra = json.loads(_unquoted(metadata.get(EXTRA, "{}")))
+    except (ValueError, RecursionError):
+        return {}
+    return extra if isinstance(extra, dict) else {}
 
 
 def _size(headers: Mapping[str, str]) -> int:

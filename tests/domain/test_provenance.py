@@ -35,6 +35,9 @@ values = (
     | st.text(" x")
     | st.text("é", min_size=300, max_size=900)
     | st.integers(0, 2**63)
+    | st.booleans()
+    | st.lists(st.text(max_size=5), max_size=3)
+    | st.dictionaries(st.text(max_size=5), st.integers(), max_size=2)
 )
 
 
@@ -81,6 +84,40 @@ def test_keys_that_the_archive_adds_later_survive() -> None:
 
     assert kept["checksum"] == {"md5": "x"}
     assert kept["deviceID"] == 7
+
+
+@pytest.mark.parametrize("odd", [["a", 1], {"bytes": 7}, True, 1.5, "²", "007", "", None, 2**70], ids=repr)
+@pytest.mark.parametrize("field", ["fileSize", "archivedDate", "path"])
+def test_a_row_with_odd_values_is_kept_and_recognised(field: str, odd: object) -> None:
+    row = ROW | {field: odd}
+
+    assert holds(stored(row), file(row), Grade.CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("garbage", "kept"),
+    [
+        ({"onc-extra": "not JSON"}, {}),
+        ({"onc-extra": "[1]"}, {}),
+        ({"onc-extra": "%FF"}, {}),
+        ({"onc-extra": "[" * 1900}, {}),
+        ({"onc-extra": '{"fileSize":1}', "onc-file-size": "2"}, {"fileSize": 2}),
+        ({"onc-file-size": "²"}, {"fileSize": "²"}),
+        ({"onc-file-size": "9" * 1900}, {"fileSize": "9" * 1900}),
+        ({"onc-path": "%FF"}, {"path": "\N{REPLACEMENT CHARACTER}"}),
+    ],
+    ids=range(8),
+)
+def test_metadata_of_another_hand_are_read_as_far_as_they_go(garbage: dict[str, str], kept: dict[str, Any]) -> None:
+    assert archive_fields(garbage) == kept
+
+
+def test_a_grade_that_this_version_does_not_know_proves_nothing() -> None:
+    known = stored(ROW)
+    newer = replace(known, metadata={**known.metadata, "grade": "semantic"})
+
+    assert holds(known, file(ROW), Grade.SIZE)
+    assert not holds(newer, file(ROW), Grade.SIZE)
 
 
 def test_an_object_of_the_same_row_holds_the_file() -> None:
