@@ -1,6 +1,6 @@
 """`onc-mirror` beside the plain `onc` client with boto3 and `rclone copyurl`, on one archive and one store.
 
-    python -m benchmarks.compare [--rounds 3] [--small-files 300] [--large-files 12] [--json FILE]
+    python -m benchmarks.compare [--rounds 3] [--small-files 400] [--large-files 20] [--json FILE]
 
 In every round each contender runs once, in a process of its own, into a bucket of its own; the order rotates. Figures
 are medians over the rounds, ratios are medians of the rounds' ratios to the first contender.
@@ -199,9 +199,9 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--rounds", type=int, default=3, help="how often each contender runs (%(default)s)")
     add("--small", type=size, default=60_000, help="size of a small file (60kB)")
-    add("--small-files", type=int, default=300, help="how many of them (%(default)s)")
+    add("--small-files", type=int, default=400, help="how many of them (%(default)s)")
     add("--large", type=size, default=24_000_000, help="size of a large file (24MB)")
-    add("--large-files", type=int, default=12, help="how many of them (%(default)s)")
+    add("--large-files", type=int, default=20, help="how many of them (%(default)s)")
     add("--concurrency", type=int, default=8, help="transfers in flight, for those that can (%(default)s)")
     add("--folder", type=Path, default=None, help="where servers keep their data (the temporary folder)")
     add("--json", type=Path, default=None, metavar="FILE", help="also write all figures there")
