@@ -36,7 +36,7 @@ def test_a_clock_that_runs_ahead_of_the_archive_loses_nothing(mirror: Bench) -> 
         mirror.turn(start + half_hour * timedelta(minutes=30))
         mirror.now += ahead
 
-        mirror.run(devices=(DEVICE,))
+        assert mirror.run(devices=(DEVICE,)).exit_code == 0
 
     archived_since = start - timedelta(hours=1)
     wanted = {

@@ -32,6 +32,11 @@ async def serving(service: Service, port: int) -> AsyncIterator[Listener]:
     for path in PATHS:
         app.router.add_get(path, service.answer, allow_head=False)
     add_control(app, service)
+
+    async def date(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = service.date  # also on answers that aiohttp gives by itself, such as its 404
+
+    app.on_response_prepare.append(date)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     server = runner.server

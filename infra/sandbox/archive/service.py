@@ -84,6 +84,11 @@ class Service:
             port=peer[1] if peer else 0,
         )
 
+    @property
+    def date(self) -> str:
+        """The stand-in's clock as a `Date` header."""
+        return formatdate(self.shelf.clock.now() / SECOND, usegmt=True)
+
     async def _serve(self, request: web.Request, served: Served) -> web.StreamResponse:
         for fault in self._strike(frozenset({Kind.LATENCY}), served):
             await asyncio.sleep(_LATENCY_S if fault.seconds is None else fault.seconds)
@@ -93,8 +98,7 @@ class Service:
             drop(request, reset=True)
             raise ConnectionResetError
         reply = await self._reply(request, served)
-        date = formatdate(self.shelf.clock.now() / SECOND, usegmt=True)
-        reply = Reply(reply.body, reply.content_type, reply.status, {"Date": date, **reply.headers})
+        reply = Reply(reply.body, reply.content_type, reply.status, {"Date": self.date, **reply.headers})
         return await send(request, reply, self._strike(SENDING, served), served)
 
     async def _reply(self, request: web.Request, served: Served) -> Reply:
