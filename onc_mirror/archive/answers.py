@@ -34,6 +34,8 @@ INVALID_VALUE = 127
 
 _BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _LONGEST_TEXT = 200
+# Digits of the seconds in a thousand years. What asks for longer asks for nothing that can be given.
+_LONGEST_WAIT = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class ApiError:
     parameter: str = ""
 
 
+class NothingFoundError(RequestRejectedError):
+    """The API itself, not just any web server, answered 404: so its discovery calls say "none"."""
+
+
 def error_from(status: int, headers: Mapping[str, str], body: bytes, subject: str | None) -> MirrorError:
     """Name the failure that an answer with `status` stands for.
 
@@ -62,6 +68,8 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes, subject: st
     """
     api = parse_api_error(body)
     kind, advice = _meaning(status, api)
+    if status == HTTPStatus.NOT_FOUND and kind is RequestRejectedError and _is_json(body):
+        kind = NothingFoundError
     reason = f" It says: {api.text.rstrip('.')}." if api.text else ""
     about = f" Parameter: {api.parameter}." if api.parameter else ""
     return kind(
@@ -92,7 +100,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return float(value) if len(value) <= _LONGEST_WAIT else None
     until = parse_http_date(value)
     if until is None:
         return None
@@ -101,18 +109,26 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def parse_http_date(value: str) -> datetime | None:
-    """Read the date of an HTTP header."""
+    """Read the date of an HTTP header as UTC; None when it is no date, or none that exists."""
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, TypeError):
         return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def one_line(value: Any) -> str:
     """Return text of the other side fit for one line of a log: no secrets, no control characters, not too long."""
     text = redact(value) if isinstance(value, str) else ""
     return "".join(sign if sign.isprintable() else " " for sign in text)[:_LONGEST_TEXT].strip()
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _meaning(status: int, api: ApiError) -> tuple[type[MirrorError], tuple[str, str]]:  # noqa: PLR0911 - one return per meaning

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from onc_mirror.archive.answers import INVALID_VALUE
+from onc_mirror.archive.answers import INVALID_VALUE, NothingFoundError
 from onc_mirror.archive.discovery import parse_deployment, parse_device, parse_product
 from onc_mirror.archive.paging import ROW_LIMIT, Query, list_rows
-from onc_mirror.archive.rows import parse_file
+from onc_mirror.archive.rows import just_after, just_before, parse_file
 from onc_mirror.errors import (
     GarbledAnswerError,
     NotReadyError,
@@ -40,7 +40,6 @@ T = TypeVar("T")
 
 LONGEST_QUICK_WAIT_S = 60.0
 
-_MILLISECOND = timedelta(milliseconds=1)
 _NOT_FOUND = 404
 
 
@@ -147,7 +146,7 @@ class OncArchive:
             MirrorError: As `list_files`.
         """
         begin = file.begins_at
-        instant = TimeWindow(begin - _MILLISECOND, begin + _MILLISECOND) if begin is not None else None
+        instant = TimeWindow(just_before(begin), just_after(begin)) if begin is not None else None
         return any(row.filename == file.filename for row in self.list_files(file.device_code, data=instant).files)
 
     def deployments(self, device_code: str) -> tuple[Deployment, ...]:
@@ -234,9 +233,17 @@ class OncArchive:
             rows = self._ask(service, parameters, subject)
         except (UnknownDeviceError, RequestRejectedError) as error:
             # How the discovery calls say "none": 404, or for deployments 400 with code 127.
-            if error.status == _NOT_FOUND or error.api_code == INVALID_VALUE:
+            if isinstance(error, NothingFoundError) or error.api_code == INVALID_VALUE:
                 return []
-            raise
+            if error.status != _NOT_FOUND:
+                raise
+            failure = GarbledAnswerError(
+                f"Some web server, but not the archive's API, says that there is no {service}."
+                " Check ONC_MIRROR_ARCHIVE_URL, or wait when the archive is in maintenance.",
+                subject=subject,
+                status=error.status,
+            )
+            raise failure from None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise GarbledAnswerError(
                 f"The archive's answer about {service} is not a list of objects. Try again later.", subject=subject

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from onc_mirror.archive.rows import parse_time
+from onc_mirror.archive.rows import parse_time, read_text, read_whole_number
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,9 +79,9 @@ class KnownDevice:
 def parse_deployment(row: dict[str, Any], device_code: str) -> Deployment:
     """Read one row of `/api/deployments`; `device_code` stands in where it names no device."""
     return Deployment(
-        row.get("deviceCode") or device_code,
-        row.get("locationCode"),
-        row.get("deviceCategoryCode"),
+        read_text(row.get("deviceCode")) or device_code,
+        read_text(row.get("locationCode")),
+        read_text(row.get("deviceCategoryCode")),
         parse_time(row.get("begin")),
         parse_time(row.get("end")),
         bool(row.get("hasDeviceData", True)),
@@ -91,18 +91,18 @@ def parse_deployment(row: dict[str, Any], device_code: str) -> Deployment:
 def parse_product(row: dict[str, Any]) -> Product:
     """Read one row of `/api/dataProducts`."""
     return Product(
-        row.get("dataProductCode") or "",
-        row.get("dataProductName") or "",
-        (row.get("extension") or "").lstrip(".").lower(),
+        read_text(row.get("dataProductCode")) or "",
+        read_text(row.get("dataProductName")) or "",
+        (read_text(row.get("extension")) or "").lstrip(".").lower(),
     )
 
 
 def parse_device(row: dict[str, Any]) -> KnownDevice:
     """Read one row of `/api/devices`."""
     return KnownDevice(
-        row.get("deviceCode") or "",
-        row.get("deviceName") or "",
-        row.get("deviceCategoryCode"),
-        row.get("deviceId"),
+        read_text(row.get("deviceCode")) or "",
+        read_text(row.get("deviceName")) or "",
+        read_text(row.get("deviceCategoryCode")),
+        read_whole_number(row.get("deviceId")),
         bool(row.get("hasDeviceData", True)),
     )

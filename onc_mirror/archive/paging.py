@@ -26,10 +26,10 @@ from __future__ import annotations
 import itertools
 import logging
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from onc_mirror.archive.rows import format_time, parse_time
+from onc_mirror.archive.rows import format_time, just_after, just_before, parse_time
 from onc_mirror.errors import GarbledAnswerError, ListingIncompleteError
 from onc_mirror.model import TimeWindow
 
@@ -43,7 +43,8 @@ logger = logging.getLogger(__name__)
 # The archive's limit: a missing, invalid or larger `rowLimit` becomes this one.
 ROW_LIMIT = 100_000
 
-_MILLISECOND = timedelta(milliseconds=1)
+# No device has so many files; whoever names ever new pages would hold the run, and its memory, for good.
+MOST_PAGES = 10_000
 _FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_INSTANT = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -140,9 +141,9 @@ class _Order:
         low, high = (asked.since, asked.until) if asked else (_FIRST_INSTANT, _LAST_INSTANT)
         begin = self.time(before)
         end = self.time(after) if after is not None else None
-        since = max(low, begin - _MILLISECOND) if begin else low
-        until = min(high, end + _MILLISECOND) if end else high
-        window = TimeWindow(since, max(until, since + _MILLISECOND))
+        since = max(low, just_before(begin)) if begin else low
+        until = min(high, just_after(end)) if end else high
+        window = TimeWindow(since, max(until, just_after(since)))
         wide = replace(query, row_limit=ROW_LIMIT)
         return replace(wide, data=window) if self.of_data else replace(wide, archived=window)
 
@@ -197,6 +198,8 @@ def _pages(fetch: Fetch, query: Query) -> Iterator[_Page]:
     while parameters is not None:
         if frozenset(parameters.items()) in seen:
             raise _incomplete(query, "a next page is one that was read already")
+        if len(seen) >= MOST_PAGES:
+            raise _incomplete(query, f"it has more than {MOST_PAGES} pages")
         seen.add(frozenset(parameters.items()))
         page = _parse_page(fetch(parameters), query.device_code)
         yield page

@@ -12,6 +12,11 @@ from typing import Any
 from onc_mirror.model import ArchiveFile
 
 _MILLISECOND = timedelta(milliseconds=1)
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
+# What the ledger's columns hold; a larger size is no size.
+_LARGEST_SIZE = 2**63 - 1
+_LONGEST_SIZE = len(str(_LARGEST_SIZE))
 
 
 def parse_file(row: Any, device_code: str) -> ArchiveFile:
@@ -22,20 +27,30 @@ def parse_file(row: Any, device_code: str) -> ArchiveFile:
         device_code: Device that was asked for; stands in where the row names none.
     """
     if not isinstance(row, dict):
-        return ArchiveFile(_text(row) or "", device_code, row={"row": row})
+        return ArchiveFile(read_text(row) or "", device_code, row={"row": row})
     return ArchiveFile(
-        filename=_text(row.get("filename")) or "",
-        device_code=_text(row.get("deviceCode")) or device_code,
-        product_code=_text(row.get("dataProductCode")),
+        filename=read_text(row.get("filename")) or "",
+        device_code=read_text(row.get("deviceCode")) or device_code,
+        product_code=read_text(row.get("dataProductCode")),
         begins_at=parse_time(row.get("dateFrom")),
         ends_at=parse_time(row.get("dateTo")),
         archived_at=parse_time(row.get("archivedDate")),
         modified_at=parse_time(row.get("modifyDate")),
-        stored_bytes=_size(row.get("fileSize")),
-        uncompressed_bytes=_size(row.get("uncompressedFileSize")),
-        compression=_text(row.get("compression")),
+        stored_bytes=read_whole_number(row.get("fileSize")),
+        uncompressed_bytes=read_whole_number(row.get("uncompressedFileSize")),
+        compression=read_text(row.get("compression")),
         row=row,
     )
+
+
+def just_before(time: datetime) -> datetime:
+    """One millisecond earlier, or `time` at the beginning of all times."""
+    return time - _MILLISECOND if time - _FIRST >= _MILLISECOND else time
+
+
+def just_after(time: datetime) -> datetime:
+    """One millisecond later, or `time` at the end of all times."""
+    return time + _MILLISECOND if _LAST - time >= _MILLISECOND else time
 
 
 def parse_time(value: Any) -> datetime | None:
@@ -65,17 +80,19 @@ def format_time(time: datetime, *, round_up: bool = False) -> str:
     """
     exact = time.astimezone(UTC)
     if round_up and exact.microsecond % 1000:
-        exact += _MILLISECOND
+        exact = just_after(exact)
     return exact.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def _text(value: Any) -> str | None:
+def read_text(value: Any) -> str | None:
+    """Return `value` when it is text that is not empty, else None."""
     return value if isinstance(value, str) and value else None
 
 
-def _size(value: Any) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+def read_whole_number(value: Any) -> int | None:
+    """Return a number from 0 on that fits 63 bits, however it is spelled, else None."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _LONGEST_SIZE:
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_SIZE else None

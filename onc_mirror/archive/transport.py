@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 # 100,000 rows of a listing are about 40 MB; what is larger than this is no listing.
-LARGEST_ANSWER_BYTES = 256 * 2**20
+LARGEST_ANSWER_BYTES = 64 * 2**20
 LARGEST_ERROR_BYTES = 64 * 2**10
 
 _REDIRECTS = 5
@@ -154,7 +154,9 @@ class Transport:
                 "GET",
                 # Put together here and not kept, so that no frame of ours holds the token when a traceback
                 # is printed with its variables.
-                f"{address}?{urlencode([*parameters.items(), ('token', self._token.get_secret_value())])}"
+                # "replace": hostile rows hold text that has no bytes.
+                f"{address}?"
+                f"{urlencode([*parameters.items(), ('token', self._token.get_secret_value())], errors='replace')}"
                 if parameters is not None
                 else address,
                 redirect=False,

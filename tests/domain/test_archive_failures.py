@@ -30,6 +30,7 @@ from onc_mirror.errors import (
     TruncatedBodyError,
     UnknownDeviceError,
 )
+from onc_mirror.model import ArchiveFile
 from tests.support.opening import CANARY, open_archive
 from tests.support.raw_server import Request, answer, raw_server, reset, unused_url
 from tests.support.secrecy import everything_printed
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEVICE = "TUMLIDAR001"
+ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 def api_error(code: int, parameter: str = "deviceCode", text: str = "Invalid value") -> bytes:
@@ -426,3 +428,41 @@ def test_text_of_the_archive_stays_on_one_short_line() -> None:
 
     assert len(error.text) <= 200
     assert error.text.isprintable()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Fri, 31 Dec 99999999999999999999 23:59:59 GMT",
+        "9" * 5000,
+    ],
+    ids=["last", "year", "digits"],
+)
+def test_absurd_retry_after_asks_nothing(value: str) -> None:
+    assert retry_after({"Retry-After": value}) is None
+    assert retry_after({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT", "Date": value}) == 0
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Not Found</html>", b"Not Found"], ids=["empty", "page", "text"])
+def test_404_of_some_web_server_is_not_read_as_none(body: bytes) -> None:
+    with raw_server(always(answer(body, status=404))) as server, open_archive(server.url) as archive:
+        for ask in (archive.devices, lambda: archive.products(DEVICE), lambda: archive.deployments(DEVICE)):
+            with pytest.raises(GarbledAnswerError, match="ONC_MIRROR_ARCHIVE_URL"):
+                ask()
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"errors": []}', b'{"message": "Not Found"}'])
+def test_404_of_the_api_means_none(body: bytes) -> None:
+    with raw_server(always(answer(body, status=404))) as server, open_archive(server.url) as archive:
+        assert archive.devices() == ()
+        assert archive.products(DEVICE) == ()
+        assert archive.deployments(DEVICE) == ()
+
+
+@pytest.mark.parametrize("begins_at", ENDS_OF_TIME, ids=["first", "last"])
+def test_hostile_row_can_be_asked_for_again(begins_at: datetime) -> None:
+    file = ArchiveFile("name", "lone \ud800", begins_at=begins_at)
+
+    with raw_server(always(answer(b'{"files": ["name"]}'))) as server, open_archive(server.url) as archive:
+        assert archive.still_lists(file) == (begins_at == ENDS_OF_TIME[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -344,3 +345,24 @@ def test_messages_of_the_archive_are_logged(caplog: pytest.LogCaptureFixture) ->
     list_rows(lambda _: {"files": [], "messages": ["restricted"]}, Query(CODE, 10))
 
     assert "restricted" in caplog.text
+
+
+def test_pages_without_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onc_mirror.archive.paging.MOST_PAGES", 20)
+    asked: list[int] = []
+
+    def fetch(_: Mapping[str, str]) -> dict[str, Any]:
+        asked.append(len(asked))
+        return {"files": [row(len(asked))], "next": {"parameters": {"page": len(asked)}}}
+
+    with pytest.raises(ListingIncompleteError, match="more than 20 pages"):
+        list_rows(fetch, Query(CODE, 1))
+    assert len(asked) == 20
+
+
+@pytest.mark.parametrize("year", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999999Z"])
+def test_seam_at_the_ends_of_all_times_is_looked_at(year: str) -> None:
+    archive = ModelArchive([row(number) | {"dateFrom": year} for number in range(6)])
+
+    with contextlib.suppress(ListingIncompleteError):
+        list_rows(archive, Query(CODE, 4))

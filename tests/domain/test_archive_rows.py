@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onc_mirror.archive.rows import format_time, parse_file, parse_time
+from onc_mirror.archive.discovery import parse_deployment, parse_device, parse_product
+from onc_mirror.archive.rows import format_time, just_after, just_before, parse_file, parse_time
 
 REAL_ROW = {
     "filename": "ONCMJB016_20211011T000000.000Z.txt",
@@ -103,3 +104,58 @@ def test_spelled_time_encloses_the_instant_within_a_millisecond(time: datetime) 
 
 def test_time_of_another_zone_is_spelled_in_utc() -> None:
     assert format_time(datetime(2021, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))) == "2021-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [("9" * 5000, None), (2**63, None), (10**30, None), (float("inf"), None), (2**63 - 1, 2**63 - 1), ("007", 7)],
+    ids=["digits", "64 bits", "large", "infinite", "largest", "zeros"],
+)
+def test_size_that_no_file_has_is_no_size(size: object, expected: int | None) -> None:
+    assert parse_file(REAL_ROW | {"fileSize": size}, "X").stored_bytes == expected
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.text("0123456789-T:.Z", max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None)
+@given(row=anything | st.dictionaries(st.sampled_from(sorted(REAL_ROW)), anything))
+def test_any_row_becomes_a_file_with_fields_of_their_types(row: object) -> None:
+    file = parse_file(row, "ASKED")
+
+    assert isinstance(file.filename, str)
+    assert isinstance(file.device_code, str)
+    assert isinstance(file.product_code, str | None)
+    assert isinstance(file.compression, str | None)
+    assert file.expected_bytes is None or 0 <= file.expected_bytes < 2**63
+
+
+@given(
+    row=st.dictionaries(
+        st.sampled_from(
+            ["deviceCode", "deviceName", "deviceCategoryCode", "deviceId", "dataProductCode", "extension", "begin"]
+        ),
+        anything,
+    )
+)
+@settings(deadline=None)
+def test_any_discovery_row_becomes_a_value_with_fields_of_their_types(row: dict[str, object]) -> None:
+    product, device, deployment = parse_product(row), parse_device(row), parse_deployment(row, "ASKED")
+
+    assert {type(text) for text in (product.code, product.name, product.extension, device.code, device.name)} == {str}
+    assert isinstance(device.category, str | None)
+    assert isinstance(device.device_id, int | None)
+    assert isinstance(deployment.device_code, str)
+
+
+@pytest.mark.parametrize(
+    "time", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)], ids=["first", "last"]
+)
+def test_times_at_the_ends_of_all_times_have_neighbours(time: datetime) -> None:
+    assert just_before(time) <= time <= just_after(time)
+    assert just_before(time) < just_after(time)
+    assert format_time(time, round_up=True)
