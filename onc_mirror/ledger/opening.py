@@ -8,6 +8,7 @@ per commit (`FULL`) would only buy what the bucket holds anyway.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,12 @@ def open_ledger(url: str) -> Ledger:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
         # Not quoted: it may hold a password.
-        raise SettingsError("ONC_MIRROR_LEDGER_URL: is not a URL such as sqlite:////folder/ledger.db") from None
+        raise SettingsError(
+            "ONC_MIRROR_LEDGER_URL: is not a URL such as sqlite:////folder/ledger.db "
+            "or postgresql://user:password@host:5432/database"
+        ) from None
     backend = "postgresql" if parsed.drivername == "postgres" else parsed.get_backend_name()
     if backend not in {"sqlite", "postgresql"}:
         raise SettingsError("ONC_MIRROR_LEDGER_URL: must begin with sqlite:/// or postgresql://")
@@ -68,6 +72,8 @@ def _parse(url: str) -> URL:
         raise SettingsError(
             "ONC_MIRROR_LEDGER_URL: a ledger in memory forgets; name a file, sqlite:////folder/ledger.db"
         )
+    if not re.fullmatch(r"\d{1,6}(\.\d+)?", str(parsed.query.get("timeout", _BUSY_TIMEOUT_S)), re.ASCII):
+        raise SettingsError("ONC_MIRROR_LEDGER_URL: timeout must be a number of seconds, such as ?timeout=60")
     return parsed.set(drivername="sqlite")
 
 

@@ -192,13 +192,24 @@ def test_a_server_out_of_reach_is_named_without_the_password(host: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["ledger.db", "mysql://onc:canary-secret@host/mirror", "sqlite://", "sqlite:///:memory:", "canary-secret@host"],
+    [
+        "ledger.db",
+        "mysql://onc:canary-secret@host/mirror",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "canary-secret@host",
+        "postgresql://onc:canary-secret@host:notaport/mirror",
+        "postgresql://onc:canary-secret@[::1/mirror",
+        "sqlite:////nowhere/ledger.db?timeout=canary-secret",
+    ],
 )
 def test_a_url_that_names_no_ledger_is_a_setting_to_correct(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^ONC_MIRROR_LEDGER_URL: ") as raised:
         open_ledger(url)
 
     assert "canary-secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
 
 def test_a_file_for_a_run_that_never_began_is_a_fault_and_not_an_outage(ledger_url: str) -> None:
