@@ -41,41 +41,51 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def download(
-    archive: OncArchive, file: ArchiveFile, folder: Path, *, progress: Callable[[int], None] | None = None
+    archive: OncArchive,
+    file: ArchiveFile,
+    folder: Path,
+    *,
+    progress: Callable[[int], None] | None = None,
+    most_bytes: int | None = None,
 ) -> Fetched:
     """Download `file` into `folder`, repeating quickly what failed in a transient way.
 
-    A file whose size the archive does not list is taken as it comes, and a warning says so.
+    A file whose size the archive does not list is taken as it comes, and a warning says so; but its body must say
+    itself where it ends.
 
     Args:
         archive: Where it comes from.
         file: The archive row.
         folder: An empty folder of its own, as `Scratch.slot` gives.
         progress: Called with the bytes that came since its last call; negative when they have to come again.
+        most_bytes: What may be written of a file of unknown size; None: no bound. A listed size is its own bound.
 
     Raises:
         UnsafeNameError: The name cannot be a file name; nothing was asked.
         NotReadyError: The archive does not hand the file out, or not yet.
         WrongBodyError: An HTML page, JSON or gzip is in its place.
-        WrongSizeError: The body is whole, but not of the listed size.
+        WrongSizeError: The body is whole, but not of the listed size; or nobody says how long it is.
         TruncatedBodyError: The body ended before its announced length.
-        ScratchFullError: The disk has no room for it.
+        ScratchFullError: The disk has no room for it or fails, or it is larger than `most_bytes`.
         MirrorError: As the archive's `transport` names it.
     """
     path = folder / check_name(file.filename)
-    return archive.repeat_quickly(lambda: _attempt(archive, file, path, progress or _unwatched))
+    return archive.repeat_quickly(lambda: _attempt(archive, file, path, progress or _unwatched, most_bytes))
 
 
-def _attempt(archive: OncArchive, file: ArchiveFile, path: Path, progress: Callable[[int], None]) -> Fetched:
+def _attempt(
+    archive: OncArchive, file: ArchiveFile, path: Path, progress: Callable[[int], None], most_bytes: int | None
+) -> Fetched:
     with archive.open_file(file.filename) as body:
         head = _checked_head(body, file)
         part = path.with_name(f"{path.name}.part")
-        try:
-            with _room_on_disk(part), part.open("wb") as sink:
-                fetched = _receive(body, head, sink, path, file, progress)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with _room_on_disk(part):
+            try:
+                with part.open("wb") as sink:
+                    fetched = _receive(body, head, sink, path, file, progress, most_bytes)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
     if file.expected_bytes is None:
         logger.warning("file=%s bytes=%d: the archive lists no size, taken as it came", path.name, fetched.size_bytes)
     return fetched
@@ -90,11 +100,23 @@ def _checked_head(body: Body, file: ArchiveFile) -> bytes:
         )
     if body.announced_bytes is not None:
         _check_size(body.announced_bytes, file, "announces")
+    if file.expected_bytes is None and not body.marks_its_end:
+        raise WrongSizeError(
+            "Nobody says how long it is: the archive lists no size, and its answer does not say where it ends."
+            " Try again; if it stays so, ask ONC for its size.",
+            subject=file.filename,
+        )
     return head
 
 
 def _receive(  # noqa: PLR0913, PLR0917 - one story, cut where it is read
-    body: Body, head: bytes, sink: BinaryIO, path: Path, file: ArchiveFile, progress: Callable[[int], None]
+    body: Body,
+    head: bytes,
+    sink: BinaryIO,
+    path: Path,
+    file: ArchiveFile,
+    progress: Callable[[int], None],
+    most_bytes: int | None,
 ) -> Fetched:
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     received = 0
@@ -106,6 +128,12 @@ def _receive(  # noqa: PLR0913, PLR0917 - one story, cut where it is read
             progress(len(chunk))
             if file.expected_bytes is not None and received > file.expected_bytes:
                 _check_size(received, file, "sends at least")
+            if file.expected_bytes is None and most_bytes is not None and received > most_bytes:
+                raise ScratchFullError(
+                    f"The archive lists no size for it and sends more than {most_bytes} bytes."
+                    " Raise ONC_MIRROR_SCRATCH_BUDGET when files may be so large.",
+                    subject=file.filename,
+                )
             sha256.update(chunk)
             md5.update(chunk)
             sink.write(chunk)
@@ -132,14 +160,20 @@ def _room_on_disk(part: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        free = shutil.disk_usage(part.parent).free
-        raise ScratchFullError(
-            f"No room in {part.parent.parent}, {free} bytes are free ({error.strerror})."
-            " Free some, or set ONC_MIRROR_SCRATCH_DIR to a larger disk.",
-            subject=part.name.removesuffix(".part"),
-        ) from None
+        folder = part.parent.parent
+        text = f"{folder} cannot be written ({error.strerror}). Look after that disk, or set"
+        advice = " ONC_MIRROR_SCRATCH_DIR to another one."
+        if error.errno in _NO_ROOM:
+            text = f"No room in {folder}, {_free_bytes(folder)} bytes are free ({error.strerror}). Free some, or set"
+            advice = " ONC_MIRROR_SCRATCH_DIR to a larger disk."
+        raise ScratchFullError(text + advice, subject=part.name.removesuffix(".part")) from None
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def _unwatched(_: int) -> None:

@@ -40,6 +40,7 @@ class Body:
     Attributes:
         announced_bytes: The length that the answer's header gives; None when it gives none, or when it is that
             of an encoded body.
+        marks_its_end: Whether a body that was cut short can be told from a whole one.
     """
 
     def __init__(self, response: BaseHTTPResponse, subject: str | None) -> None:
@@ -47,6 +48,7 @@ class Body:
         self._subject = subject
         self._encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
         self._whole_length: int | None = response.length_remaining
+        self.marks_its_end = self._whole_length is not None or bool(getattr(response, "chunked", False))
         self.announced_bytes = None if self._encoded else self._whole_length
 
     def read(self, amount: int) -> bytes:

@@ -22,6 +22,7 @@ from onc_mirror.errors import (
     GarbledAnswerError,
     MirrorError,
     NotReadyError,
+    ScratchFullError,
     StalledError,
     TokenRejectedError,
     TruncatedBodyError,
@@ -77,18 +78,23 @@ def chunked(body: bytes, *, whole: bool = True) -> bytes:
     return answer(text + (b"0\r\n\r\n" if whole else b""), headers=("Transfer-Encoding: chunked",), length=None)
 
 
+UNTIL_CLOSED = then_close(answer(CONTENT, length=None))
+
+
 @pytest.mark.parametrize(
     "handle",
     [
         always(answer(CONTENT)),
         always(chunked(CONTENT)),
-        then_close(answer(CONTENT, length=None)),
+        UNTIL_CLOSED,
         always(answer(gzip.compress(CONTENT), headers=("Content-Encoding: gzip",))),
     ],
     ids=["length", "chunked", "until closed", "encoded"],
 )
 @pytest.mark.parametrize("size", [len(CONTENT), None], ids=["size listed", "size unknown"])
 def test_whole_body_becomes_the_file_with_its_hashes(handle: Handler, size: int | None, tmp_path: Path) -> None:
+    if size is None and handle is UNTIL_CLOSED:
+        pytest.skip("nobody says how long it is")
     with raw_server(handle) as server, open_archive(server.url) as archive:
         fetched = download(archive, listed(size), tmp_path)
 
@@ -107,6 +113,40 @@ def test_size_of_a_compressed_row_is_the_uncompressed_one(tmp_path: Path) -> Non
 
     with raw_server(always(answer(b"hello"))) as server, open_archive(server.url) as archive:
         assert download(archive, file, tmp_path).size_bytes == 5
+
+
+def test_file_whose_length_nobody_says_is_not_believed_to_be_whole(tmp_path: Path) -> None:
+    with (
+        raw_server(then_close(answer(CONTENT, length=None))) as server,
+        open_archive(server.url) as archive,
+        pytest.raises(WrongSizeError, match="Nobody says how long it is"),
+    ):
+        download(archive, listed(None), tmp_path)
+
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("handle", [always(answer(CONTENT)), always(chunked(CONTENT))], ids=["length", "chunked"])
+def test_file_of_unknown_size_ends_at_the_bound(handle: Handler, tmp_path: Path) -> None:
+    with raw_server(handle) as server, open_archive(server.url) as archive:
+        with pytest.raises(ScratchFullError, match="ONC_MIRROR_SCRATCH_BUDGET"):
+            download(archive, listed(None), tmp_path, most_bytes=len(CONTENT) - 1)
+        assert names_in(tmp_path) == []
+        assert download(archive, listed(None), tmp_path, most_bytes=len(CONTENT)).size_bytes == len(CONTENT)
+
+
+def test_file_of_listed_size_may_be_larger_than_the_bound(tmp_path: Path) -> None:
+    with raw_server(always(answer(CONTENT))) as server, open_archive(server.url) as archive:
+        assert download(archive, listed(), tmp_path, most_bytes=1).size_bytes == len(CONTENT)
+
+
+def test_scratch_that_vanished_is_named(tmp_path: Path) -> None:
+    with (
+        raw_server(always(answer(CONTENT))) as server,
+        open_archive(server.url) as archive,
+        pytest.raises(ScratchFullError, match=f"{tmp_path / 'gone'}.*No such file"),
+    ):
+        download(archive, listed(), tmp_path / "gone" / "slot")
 
 
 def test_unknown_size_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
