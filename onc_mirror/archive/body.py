@@ -6,6 +6,7 @@ token. So errors are built from clean words, and raised outside the `except` blo
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from urllib3.exceptions import (
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 
+# Seconds beyond the stall timeout before the pace counts, and the slowest pace that brings a day's files in a day.
+GRACE_S = 60.0
+SLOWEST_BYTES_PER_S = 10_000
+
+
 class Body:
     """The body of an answer, read piece by piece; content encodings are undone.
 
@@ -43,10 +49,13 @@ class Body:
         marks_its_end: Whether a body that was cut short can be told from a whole one.
     """
 
-    def __init__(self, response: BaseHTTPResponse, subject: str | None) -> None:
+    def __init__(self, response: BaseHTTPResponse, subject: str | None, stall_timeout_s: float) -> None:
         self._response = response
         self._subject = subject
         self._encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
+        self._patience_s = stall_timeout_s + GRACE_S
+        self._waited_s = 0.0
+        self._received = 0
         self._whole_length: int | None = response.length_remaining
         self.marks_its_end = self._whole_length is not None or bool(getattr(response, "chunked", False))
         self.announced_bytes = None if self._encoded else self._whole_length
@@ -55,16 +64,36 @@ class Body:
         """Return `amount` bytes, fewer only at the end, none after it.
 
         Raises:
-            StalledError: No byte came for the stall timeout.
+            StalledError: No byte came for the stall timeout, or all of them come too slowly to wait for.
             TruncatedBodyError: The connection ended before the announced length.
             ConnectionLostError: The connection broke in a body of unannounced length.
             GarbledAnswerError: The body is not encoded as its header says.
         """
+        pieces = []
+        missing = amount
+        while missing > 0 and (piece := self._piece(missing)):
+            missing -= len(piece)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _piece(self, amount: int) -> bytes:
+        """Return what one look at the connection brings, so that a drip is noticed between its drops."""
+        begun = time.monotonic()
         try:
             # Without decoding, urllib3 hands the bytes through instead of copying them twice.
-            return self._response.read(amount, decode_content=self._encoded)
+            piece = self._response.read1(amount, decode_content=self._encoded)
         except HTTPError as error:
             failure = self._failure(error)
+        else:
+            self._waited_s += time.monotonic() - begun
+            self._received += len(piece)
+            if not piece or self._waited_s <= self._patience_s + self._received / SLOWEST_BYTES_PER_S:
+                return piece
+            failure = StalledError(
+                f"The archive sent {self._received} bytes in {self._waited_s:.0f} s, too slowly to wait for the rest."
+                " Try again later; if it goes on, lower ONC_MIRROR_CONCURRENCY or look after the network.",
+                subject=self._subject,
+            )
         raise failure
 
     def _failure(self, error: HTTPError) -> MirrorError:

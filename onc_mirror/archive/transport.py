@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from onc_mirror.archive.answers import error_from, one_line, parse_http_date
 from onc_mirror.archive.body import Body, failure_of
-from onc_mirror.errors import GarbledAnswerError, SettingsError
+from onc_mirror.errors import GarbledAnswerError, MirrorError, SettingsError
 from onc_mirror.redacting import MASK, RedactingFilter
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Transport:
             raise SettingsError("ONC_MIRROR_ARCHIVE_URL must be an http or https URL.")
         self._base_url = base_url.partition("?")[0].rstrip("/") + "/"
         self._token = token
+        self._stall_timeout_s = stall_timeout_s
         self._pool = urllib3.PoolManager(
             maxsize=connections,
             block=True,
@@ -110,7 +111,7 @@ class Transport:
         try:
             if response.status != HTTPStatus.OK:
                 raise error_from(response.status, response.headers, self._error_body(response), subject)
-            yield Body(response, subject)
+            yield Body(response, subject, self._stall_timeout_s)
         finally:
             _let_go(response)
 
@@ -183,8 +184,8 @@ class Transport:
 
     def _error_body(self, response: BaseHTTPResponse) -> bytes:
         try:
-            return self._masked(response.read(LARGEST_ERROR_BYTES, decode_content=True))
-        except HTTPError:  # the status alone says enough
+            return self._masked(Body(response, None, self._stall_timeout_s).read(LARGEST_ERROR_BYTES))
+        except MirrorError:  # the status alone says enough
             return b""
 
     def _masked(self, text: bytes) -> bytes:

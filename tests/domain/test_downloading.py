@@ -262,6 +262,27 @@ def test_silence_within_the_body_is_a_stall(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
+def test_drip_that_would_hold_the_run_is_a_stall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onc_mirror.archive.body.GRACE_S", -9.9)
+    sent = 0
+
+    def drip(_: Request, connection: socket.socket) -> None:
+        nonlocal sent
+        connection.sendall(answer(length=len(CONTENT)))
+        while sent < 1000:
+            sent += connection.send(CONTENT[sent : sent + 1])
+            server.over.wait(0.02)
+
+    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=10) as archive:
+        with pytest.raises(StalledError, match="too slowly") as caught:
+            download(archive, listed(), tmp_path)
+        with pytest.raises(StalledError, match="too slowly"):
+            archive.list_files("TUMLIDAR001")
+
+    assert caught.value.subject == NAME
+    assert names_in(tmp_path) == []
+
+
 def test_slow_drip_is_legal_while_bytes_come(tmp_path: Path) -> None:
     content = CONTENT[:2000]
 
