@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.archive import OncArchive
 from onc_mirror.ledger import Ledger, open_ledger
+from onc_mirror.presence import Presence
 from onc_mirror.scratch import Scratch
 from onc_mirror.store import ObjectStore, open_store
 from onc_mirror.threads import side_by_side
@@ -27,6 +28,7 @@ class Mirror:
         settings: What the operator set.
         archive: The Oceans 3.0 archive.
         ledger: The state of every file ever listed.
+        presence: What the store held when it was first asked.
         scratch: Room for downloads in progress.
         validator: Proves files readable, in processes of its own.
         clock: Says what time it is, UTC.
@@ -46,6 +48,7 @@ class Mirror:
         self.settings = settings
         self.archive = archive
         self._store = store
+        self.presence = Presence(store)
         self.ledger = ledger
         self.scratch = scratch
         self.validator = validator

@@ -141,7 +141,9 @@ def failed(file: ArchiveFile, error: MirrorError) -> Outcome:
 
 def _adopt(mirror: Mirror, file: ArchiveFile) -> Outcome | None:
     key = mirrored_key(file, mirror.settings.layout)
-    stored = with_retries(lambda: mirror.store.head(key), mirror.settings.retry_delays_s)
+    stored = with_retries(
+        lambda: mirror.store.head(key) if mirror.presence.may_hold(key) else None, mirror.settings.retry_delays_s
+    )
     if stored is None or not holds(stored, file, mirror.settings.grade):
         return None
     return Outcome(
