@@ -105,7 +105,8 @@ def download_file(
     mirror: Mirror, file: ArchiveFile, folder: Path, *, progress: Callable[[int], None] | None = None
 ) -> Fetched:
     """Download into `folder`. See `downloading.download` for guarantees and errors."""
-    return downloading.download(mirror.archive, file, folder, progress=progress)
+    budget = mirror.settings.scratch_budget
+    return downloading.download(mirror.archive, file, folder, progress=progress, most_bytes=budget)
 
 
 def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
