@@ -62,7 +62,12 @@ def final_state(report: RunReport) -> State[None]:
 def _attention(report: RunReport) -> list[dict[str, Any]]:
     devices = [(error.device, "", "failed", error.reason, error.detail) for error in report.errors]
     files = [(file.device, file.filename, file.decision.value, file.reason, file.detail) for file in report.attention]
-    return [dict(zip(_NOTHING_WRONG[0], row, strict=True)) for row in [*devices, *files]]
+    return [dict(zip(_NOTHING_WRONG[0], map(_storable, row), strict=True)) for row in [*devices, *files]]
+
+
+def _storable(text: str) -> str:
+    # The archive's JSON can hold half a surrogate pair, which no UTF-8 can, nor Prefect's database.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _summary(report: RunReport, store_url: str) -> str:
