@@ -69,7 +69,7 @@ def _check_archive(archive: OncArchive, settings: MirrorSettings, now: datetime)
         yield Finding("device table", ok=False, detail=str(error))
         return
     except TokenRejectedError as error:
-        yield Finding("token", ok=False, detail=str(error))
+        yield Finding("token", ok=False, detail=_about_all(error))
         return
     yield Finding("token", ok=True, detail="The archive accepts it.")
     yield Finding(
@@ -87,10 +87,15 @@ def _check_device(archive: OncArchive, device: Device, now: datetime) -> Finding
     try:
         files = archive.list_files(device.code, archived=TimeWindow(now - GLANCE, now)).files
     except MirrorError as error:
-        return Finding(name, ok=False, detail=str(error).removeprefix(f"{device.code}: "))
+        return Finding(name, ok=False, detail=_about_all(error))
     newest = max((file.archived_at for file in files if file.archived_at is not None), default=None)
     last = f", the last at {time_text(newest, 'seconds')}" if newest else ""
     return Finding(name, ok=True, detail=f"{len(files)} files archived in the last 24 hours{last}.")
+
+
+def _about_all(error: MirrorError) -> str:
+    # Errors begin with what they are about; here the finding's name says it.
+    return str(error).removeprefix(f"{error.subject}: ")
 
 
 def _check_bucket(settings: MirrorSettings) -> Iterator[Finding]:

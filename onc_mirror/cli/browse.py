@@ -143,9 +143,13 @@ def _by_table(status: DeviceStatus) -> str:
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:
     # Not through sys.stdout, which escapes what it cannot encode: the names must come back as they are.
     target: Path | int = sys.stdout.fileno() if str(path) == "-" else path
-    with open(target, "w", newline="", encoding="utf-8", errors="surrogatepass", closefd=target is path) as out:
-        write_csv(frame, out)
-    click.echo(f"{_count(len(frame), 'file')} written to {'stdout' if str(path) == '-' else path}.", err=True)
+    try:
+        with open(target, "w", newline="", encoding="utf-8", errors="surrogatepass", closefd=target is path) as out:
+            write_csv(frame, out)
+    except OSError as error:
+        error.filename = error.filename or path  # a full disk does not say whose
+        raise
+    click.echo(f"{_count(len(frame), 'file')} written to {'stdout' if target is not path else path}.", err=True)
 
 
 def _print_files(frame: pd.DataFrame, window: TimeWindow, *, by_data_time: bool) -> None:

@@ -99,13 +99,14 @@ def main(arguments: list[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _run(arguments)
+        code = run(arguments)
     except (click.Abort, KeyboardInterrupt):
         stopper.leave()
     sys.exit(code)
 
 
-def _run(arguments: list[str] | None) -> int:
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code; what went wrong is told on stderr."""
     try:
         code: Any = cli.main(arguments, prog_name="onc-mirror", standalone_mode=False)
     except click.exceptions.Exit as end:

@@ -24,7 +24,7 @@ _UNIT = 1000.0
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _GAP = "  "
 _INDENT = " " * 4
-_LEAST_FOLDED = 32
+_LEAST_FOLDED = 24
 _LONGEST_CELL = 400
 
 

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.sandbox.archive.config import ArchiveConfig
+from onc_mirror.cli import main
+from tests.support.archive import running_archive
+from tests.support.console import Answer, Console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.archive import RunningArchive
+
+TOKEN = "0c4na7y0-1234-4bcd-8e9f-a70c3n0c1100"
+
+
+@pytest.fixture(scope="session")
+def one_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArchive]:
+    with running_archive(tmp_path_factory.mktemp("archive-state"), ArchiveConfig(token=TOKEN)) as archive:
+        yield archive
+
+
+@pytest.fixture
+def archive(one_archive: RunningArchive) -> RunningArchive:
+    one_archive.faults.clear()
+    one_archive.forget_requests()
+    return one_archive
+
+
+@pytest.fixture
+def console(archive: RunningArchive, tmp_path: Path) -> Console:
+    """A mirror of the archive into a folder, impatient with faults."""
+    (tmp_path / "bucket").mkdir()
+    return Console(
+        {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "ONC_TOKEN": archive.token,
+            "ONC_MIRROR_ARCHIVE_URL": archive.url,
+            "ONC_MIRROR_STORE_URL": f"file://{tmp_path / 'bucket'}",
+            "ONC_MIRROR_STATE_DIR": str(tmp_path / "state"),
+            "ONC_MIRROR_CONNECT_TIMEOUT_S": "10",
+            "ONC_MIRROR_STALL_TIMEOUT_S": "60",
+            "ONC_MIRROR_QUICK_RETRIES": "0",
+            "ONC_MIRROR_RETRY_DELAYS_S": "0.05",
+        },
+        tmp_path,
+    )
+
+
+@pytest.fixture
+def in_process(
+    console: Console, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Answer]]:
+    """As `console.run` without a process, for what a process would show no better."""
+    level = logging.getLogger("onc_mirror").level
+
+    def run(*arguments: str, **variables: str | None) -> Answer:
+        with monkeypatch.context() as patch:
+            for name in ("ONC_TOKEN", *console.environment):
+                patch.delenv(name, raising=False)
+            for name, value in {**console.environment, **variables}.items():
+                if value is not None:
+                    patch.setenv(name, value)
+            code = main.run(list(arguments))
+        said = capfd.readouterr()
+        return console.checked(Answer(code, said.out, said.err))
+
+    yield run
+    logging.getLogger("onc_mirror").setLevel(level)

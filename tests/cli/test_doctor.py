@@ -1,0 +1,131 @@
+"""`onc-mirror doctor` finds what is planted and says how to mend it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.sandbox.archive.faults import Kind
+from onc_mirror.archive import OncArchive
+from onc_mirror.doctoring import examine
+from onc_mirror.settings import load_settings
+from tests.support.faulty_s3 import FaultyS3, faulty_s3
+from tests.support.raw_server import unused_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.archive import RunningArchive
+    from tests.support.console import Answer, Console
+
+LIDAR = "TUMLIDAR001"
+
+
+@pytest.fixture
+def console(console: Console) -> Console:
+    """A mirror of two devices."""
+    table = console.folder / "devices.toml"
+    table.write_text(f'[[device]]\ncode = "{LIDAR}"\n[[device]]\ncode = "TUMSTANDARDMODULE001"\n', encoding="utf-8")
+    console.environment["ONC_MIRROR_DEVICES_FILE"] = str(table)
+    return console
+
+
+def test_nothing_is_wrong_with_a_good_set_up_and_nothing_is_left_of_the_trial(console: Console) -> None:
+    answer = console.run("doctor")
+
+    lines = answer.out.splitlines()
+    assert (answer.code, answer.err, lines[-1]) == (0, "", "Nothing is wrong.")
+    names = [line.removeprefix("ok   ").partition(": ")[0] for line in lines[:-1]]
+    assert names == [
+        "archive",
+        "clock",
+        "token",
+        "devices",
+        f"device {LIDAR}",
+        "device TUMSTANDARDMODULE001",
+        *(f"bucket {step}" for step in ("write", "read", "list", "copy", "parts", "delete")),
+        "ledger",
+        "ledger disk",
+        "scratch disk",
+        "validation",
+    ]
+    assert not [path for path in (console.folder / "bucket").rglob("*") if path.is_file()]
+    assert console.scratch == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "name", "told"),
+    [
+        ({"ONC_TOKEN": "wr0ng-70c3n-of-somebody"}, "token", "set ONC_TOKEN"),
+        ({"ONC_MIRROR_ARCHIVE_URL": "dead"}, "archive", "check the network and ONC_MIRROR_ARCHIVE_URL"),
+        ({"ONC_MIRROR_DEVICES_FILE": "/nowhere.toml"}, "device table", "/nowhere.toml cannot be read"),
+        ({"ONC_MIRROR_STORE_URL": "file:///nowhere"}, "bucket write", "create or mount it"),
+        ({"ONC_MIRROR_LEDGER_URL": "sqlite:////proc/none/ledger.db"}, "ledger", "/proc/none/ledger.db"),
+        ({"ONC_MIRROR_SCRATCH_DIR": "/proc/none"}, "scratch", "must be a writable folder"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_planted_fault_is_the_one_that_is_found(
+    in_process: Callable[..., Answer], variables: dict[str, str], name: str, told: str
+) -> None:
+    variables = {key: unused_url() if value == "dead" else value for key, value in variables.items()}
+
+    answer = in_process("doctor", "--json", **variables)
+
+    (bad,) = [finding for finding in answer.json if not finding["ok"]]
+    assert (answer.code, answer.err) == (1, "")
+    assert bad["name"] == name
+    assert told in bad["detail"] + bad["remedy"]
+    assert len(answer.json) > 5
+
+
+def test_a_device_in_trouble_is_named(in_process: Callable[..., Answer], archive: RunningArchive) -> None:
+    archive.fault(Kind.SERVER_ERROR, device=LIDAR, endpoint="device")
+
+    answer = in_process("doctor")
+
+    (bad,) = [line for line in answer.out.splitlines() if line.startswith("BAD")]
+    assert answer.code == 1
+    assert bad.startswith(f"BAD  device {LIDAR}: ")
+    assert answer.out.endswith("1 of 16 checks are bad.\n")
+
+
+def test_credentials_that_the_bucket_refuses_are_told_without_the_secret(in_process: Callable[..., Answer]) -> None:
+    body = b"<Error><Code>SignatureDoesNotMatch</Code></Error>"
+    variables = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "c4nary-secret-key"}
+    with faulty_s3(FaultyS3(status=403, body=body)) as endpoint:
+        answer = in_process("doctor", ONC_MIRROR_STORE_URL="s3://bucket", AWS_ENDPOINT_URL=endpoint.url, **variables)
+
+    (bad,) = [line for line in answer.out.splitlines() if line.startswith("BAD")]
+    assert answer.code == 1
+    assert "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in bad
+    assert "c4nary" not in answer.out
+
+
+def test_a_ledger_that_is_read_only_is_found(console: Console, in_process: Callable[..., Answer]) -> None:
+    in_process("status")
+    path = console.state / "ledger.db"
+
+    answer = in_process("doctor", ONC_MIRROR_LEDGER_URL=f"sqlite:///file:{path}?mode=ro&uri=true")
+
+    (bad,) = [line for line in answer.out.splitlines() if line.startswith("BAD")]
+    assert bad.startswith("BAD  ledger: ")
+    assert "cannot be written" in bad
+
+
+@pytest.mark.parametrize(("minutes", "ok"), [(0, True), (-10, False), (10, False)])
+def test_a_clock_that_is_wrong_is_found(
+    console: Console, monkeypatch: pytest.MonkeyPatch, minutes: int, *, ok: bool
+) -> None:
+    # Both clocks are this machine's; the measured difference is all that can be planted.
+    for name, value in console.environment.items():
+        monkeypatch.setenv(name, value)
+    measured = timedelta(minutes=minutes)
+    monkeypatch.setattr(OncArchive, "measure_clock", lambda _: measured)
+
+    (finding,) = [finding for finding in examine(load_settings(), now=datetime.now(UTC)) if finding.name == "clock"]
+
+    assert finding.ok == ok
+    assert bool(finding.remedy) == (not ok)

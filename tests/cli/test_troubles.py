@@ -1,0 +1,193 @@
+"""What an operator is told when something around the mirror is wrong: one clear line, no traceback, no token."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.sandbox.archive.faults import Kind
+from tests.support.faulty_s3 import FaultyS3, faulty_s3
+from tests.support.raw_server import unused_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.archive import RunningArchive
+    from tests.support.console import Answer, Console
+
+DEVICE = "TUMSTANDARDMODULE001"
+ONE_FILE = ("mirror", "-d", DEVICE, "--since", "2022-05-02T11:00", "--until", "PT1H")
+ON_S3 = {
+    "ONC_MIRROR_STORE_URL": "s3://bucket",
+    "AWS_ACCESS_KEY_ID": "somebody",
+    "AWS_SECRET_ACCESS_KEY": "c4nary-secret-key",
+}
+
+
+def the_one_line(answer: Answer, code: int) -> str:
+    assert (answer.code, answer.out) == (code, "")
+    (line,) = answer.err.splitlines()
+    assert line.startswith("onc-mirror: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "told"),
+    [
+        (("mirror",), {"ONC_TOKEN": None}, "ONC_TOKEN: is not set"),
+        (("mirror",), {"ONC_TOKEN": "  "}, "ONC_TOKEN: is not set"),
+        (("mirror",), {"ONC_MIRROR_STORE_URL": None}, "ONC_MIRROR_STORE_URL: is not set"),
+        (("mirror",), {"ONC_MIRROR_STORE_URL": "bucket"}, "ONC_MIRROR_STORE_URL: must be s3://"),
+        (("mirror",), {"ONC_MIRROR_CONCURRENCY": "many"}, "ONC_MIRROR_CONCURRENCY"),
+        (("mirror",), {"ONC_MIRROR_LEDGER_URL": "mysql://me:hunter2@host/x"}, "ONC_MIRROR_LEDGER_URL"),
+        (("mirror",), {"ONC_MIRROR_SCRATCH_DIR": "/proc/none"}, "ONC_MIRROR_SCRATCH_DIR: /proc/none"),
+        (("mirror",), {"ONC_MIRROR_DEVICES_FILE": "/nowhere.toml"}, "ONC_MIRROR_DEVICES_FILE: /nowhere.toml"),
+        (("mirror", "--location", "NOWHERE"), {}, "None of these devices is at NOWHERE"),
+        (("mirror", "--since", "yesterday"), {}, "--since 'yesterday'"),
+        (("mirror", "--since", "P99999999D"), {}, "beyond all times"),
+        (("mirror", "--min-size", "2MB", "--max-size", "1MB"), {}, "2000000 bytes or more and 1000000 or less"),
+        (("mirror", "--files", "/nowhere.csv"), {}, "/nowhere.csv cannot be read"),
+        (("mirror", "--files", __file__), {}, "has no column device_code and filename"),
+        (("list", "-d", DEVICE, "--product-name", "nosuch"), {}, "'nosuch' in its name"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple | dict) else "",
+)
+def test_wrong_settings_and_options_are_one_line_and_exit_code_2(
+    in_process: Callable[..., Answer], arguments: tuple[str, ...], variables: dict[str, str | None], told: str
+) -> None:
+    line = the_one_line(in_process(*arguments, **variables), 2)
+
+    assert told in line
+    assert "hunter2" not in line
+
+
+def test_a_list_and_filters_exclude_each_other(console: Console, in_process: Callable[..., Answer]) -> None:
+    path = console.folder / "list.csv"
+    path.write_text("device_code,filename\n", encoding="utf-8")
+
+    assert "--files already says" in the_one_line(in_process("mirror", "--files", str(path), "-e", "txt"), 2)
+
+
+@pytest.mark.parametrize("command", ["mirror", "list"])
+def test_a_wrong_token_says_where_to_get_the_right_one(console: Console, command: str) -> None:
+    answer = console.run(command, ONC_TOKEN="wr0ng-70c3n-of-somebody")
+
+    assert "set ONC_TOKEN" in the_one_line(answer, 1)
+    assert "wr0ng-70c3n-of-somebody" not in answer.err
+
+
+def test_a_dead_archive_fails_the_run_and_says_what_to_check(console: Console) -> None:
+    answer = console.run(*ONE_FILE, ONC_MIRROR_ARCHIVE_URL=unused_url())
+
+    assert (answer.code, answer.err) == (1, "")
+    assert "connect-timeout" in answer.out
+    assert "check the network and ONC_MIRROR_ARCHIVE_URL" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (404, "NoSuchBucket", ("no such bucket", "ONC_MIRROR_STORE_URL")),
+        (403, "SignatureDoesNotMatch", ("credentials", "AWS_SECRET_ACCESS_KEY")),
+        (403, "AccessDenied", ("denies access", "list, read, write and delete")),
+    ],
+)
+def test_what_s3_refuses_names_bucket_endpoint_and_remedy(
+    in_process: Callable[..., Answer], status: int, code: str, told: tuple[str, ...]
+) -> None:
+    body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    with faulty_s3(FaultyS3(status=status, body=body)) as endpoint:
+        answer = in_process(*ONE_FILE, **ON_S3, AWS_ENDPOINT_URL=endpoint.url)
+
+    line = the_one_line(answer, 1)
+    assert f"bucket bucket at {endpoint.url}" in line
+    assert all(word in line for word in told)
+    assert "c4nary" not in line
+
+
+def test_a_dead_store_is_named(in_process: Callable[..., Answer]) -> None:
+    url = unused_url().rstrip("/")
+
+    assert f"check AWS_ENDPOINT_URL and that it runs (bucket bucket at {url})" in the_one_line(
+        in_process(*ONE_FILE, **ON_S3, AWS_ENDPOINT_URL=url), 1
+    )
+
+
+def test_missing_credentials_are_asked_for(in_process: Callable[..., Answer]) -> None:
+    variables = ON_S3 | {"AWS_ACCESS_KEY_ID": None, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    answer = in_process(*ONE_FILE, **variables, AWS_ENDPOINT_URL=unused_url())
+
+    assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in the_one_line(answer, 1)
+
+
+def test_a_store_folder_that_is_not_mounted_is_not_filled(
+    console: Console, in_process: Callable[..., Answer]
+) -> None:
+    (console.folder / "bucket").rmdir()
+
+    assert "create or mount it" in the_one_line(in_process(*ONE_FILE), 1)
+    assert not (console.folder / "bucket").exists()
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(console: Console) -> None:
+    console.state.write_text("a file where the folder should be", encoding="utf-8")
+
+    assert str(console.state) in the_one_line(console.run(*ONE_FILE), 1)
+
+
+def test_a_full_disk_under_scratch_fails_files_and_says_what_to_do(console: Console) -> None:
+    with small_disk(console.folder / "scratch", "40k") as scratch:
+        answer = console.run(*ONE_FILE, ONC_MIRROR_SCRATCH_DIR=str(scratch))
+
+    assert (answer.code, answer.err) == (1, "")
+    assert "scratch-full" in answer.out
+    assert "set ONC_MIRROR_SCRATCH_DIR to a larger disk" in answer.out
+
+
+def test_a_full_disk_under_the_ledger_is_one_line(console: Console) -> None:
+    with small_disk(console.folder / "state", "100k"):
+        line = the_one_line(console.run(*ONE_FILE), 1)
+
+    assert str(console.state / "ledger.db") in line
+    assert "free space" in line
+
+
+def test_a_full_disk_under_a_list_is_one_line(console: Console) -> None:
+    with small_disk(console.folder / "small", "8k") as small:
+        answer = console.run("list", "-d", DEVICE, "--csv", str(small / "list.csv"))
+
+    assert the_one_line(answer, 1) == f"onc-mirror: {small / 'list.csv'}: No space left on device."
+
+
+def test_a_reader_who_leaves_early_gets_no_complaint(console: Console, archive: RunningArchive) -> None:
+    archive.fault(Kind.LATENCY, endpoint="device", seconds=0.3)
+    with console.start("list", "-d", DEVICE, "--since", "2022-04-02", "--until", "P30D") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert said == ""
+    assert process.returncode == 1
+
+
+@contextmanager
+def small_disk(path: Path, size: str) -> Iterator[Path]:
+    """Mount a disk of that size, where that is allowed."""
+    path.mkdir()
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "onc-mirror-test", path],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["/bin/umount", "--lazy", path], check=True)
