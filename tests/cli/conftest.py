@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.sandbox.archive.config import ArchiveConfig
 from onc_mirror.cli import main
-from tests.support.archive import running_archive
 from tests.support.console import Answer, Console
 
 if TYPE_CHECKING:
@@ -15,21 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.archive import RunningArchive
-
-TOKEN = "0c4na7y0-1234-4bcd-8e9f-a70c3n0c1100"
-
-
-@pytest.fixture(scope="session")
-def one_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArchive]:
-    with running_archive(tmp_path_factory.mktemp("archive-state"), ArchiveConfig(token=TOKEN)) as archive:
-        yield archive
-
-
-@pytest.fixture
-def archive(one_archive: RunningArchive) -> RunningArchive:
-    one_archive.faults.clear()
-    one_archive.forget_requests()
-    return one_archive
 
 
 @pytest.fixture

@@ -15,19 +15,6 @@ if TYPE_CHECKING:
     from tests.support.mirrors import Bench
 
 
-@pytest.fixture(scope="session")
-def one_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArchive]:
-    with running_archive(tmp_path_factory.mktemp("archive-state")) as archive:
-        yield archive
-
-
-@pytest.fixture
-def archive(one_archive: RunningArchive) -> RunningArchive:
-    one_archive.faults.clear()
-    one_archive.forget_requests()
-    return one_archive
-
-
 @pytest.fixture
 def mirror(archive: RunningArchive, tmp_path: Path) -> Bench:
     return bench(archive, tmp_path)
