@@ -76,8 +76,7 @@ class Servers:
 
     def cpu_s(self) -> float:
         """Return the CPU seconds that the servers have used so far."""
-        times = [process.cpu_times() for process in self.processes]
-        return sum(one.user + one.system for one in times)
+        return sum(_cpu_s(process) for process in self.processes)
 
     def download_url(self, filename: str) -> str:
         """Return where a file is downloaded from, with the token."""
@@ -117,14 +116,26 @@ def running_servers(folder: Path, sizes: Mapping[str, int], *, s3: bool = True) 
         sizes: Bytes of every HDF5 file by data product code; other products have tiny ones.
         s3: Whether there is an S3 endpoint.
     """
+    others = set(psutil.Process().children(recursive=True))
     with ExitStack() as parts:
         s3_url = None
         if s3:
             swift = SwiftServers(folder / "swift", 0, access_key=_ACCESS_KEY, secret_key=_SECRET_KEY)
             s3_url = parts.enter_context(swift).url
         archive_url = parts.enter_context(_running_archive(folder / "archive", sizes))
-        processes = tuple(psutil.Process().children(recursive=True))
+        # Not those that only started a server, and are about to go.
+        processes = tuple(
+            child for child in psutil.Process().children(recursive=True) if child not in others and child.is_running()
+        )
         yield Servers(archive_url, s3_url, folder, processes)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    try:
+        used = process.cpu_times()
+    except psutil.NoSuchProcess:  # a helper of a server's start that was seen in passing
+        return 0.0
+    return float(used.user + used.system)
 
 
 @contextmanager
