@@ -41,7 +41,7 @@ class Run:
 
     Attributes:
         contender: Its name.
-        size: `small` or `large`.
+        size: `small` or `large`; `far`: small, and the archive takes its time to answer.
         round: From 0.
         files: Files transferred.
         size_bytes: Their bytes.
@@ -89,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     works = {
         "small": small_files(options.small, options.small_files),
         "large": large_files(options.large, options.large_files),
+        "far": small_files(options.small, options.far_files, options.far_delay),
     }
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}", flush=True)
     with (
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
     for name, work in works.items():
         of_size = [run for run in runs if run.size == name]
-        print(f"\n{work.files} files, {of_size[0].size_bytes / _MB:.1f} MB; {options.rounds} rounds, {machine()}\n")
+        print(f"\n{_title(work, of_size[0].size_bytes)}; {options.rounds} rounds, {machine()}\n")
         print(_table(of_size))
     print(_starts_text(starts))
     print("\n".join(f"{one.name}: {one.note}." for one in CONTENDERS))
@@ -117,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _round(servers: Servers, work: Workload, name: str, number: int, concurrency: int) -> list[Run]:
     """Run every contender once, another one first in every round."""
     rows = servers.rows(work)
+    servers.delay_answers(work.delay_s)
     first = number % len(CONTENDERS)
     runs = []
     for contender in (*CONTENDERS[first:], *CONTENDERS[:first]):
@@ -124,6 +126,7 @@ def _round(servers: Servers, work: Workload, name: str, number: int, concurrency
             job = Job(servers, work, rows, servers.create_store(), Path(folder), concurrency)
             runs.append(_run(contender, job, name, number))
         print(f"round {number} {name} {contender.name}: {runs[-1].wall_s:.1f} s", file=sys.stderr, flush=True)
+    servers.delay_answers(0)
     return runs
 
 
@@ -167,6 +170,11 @@ def _check_bucket(job: Job, contender: Contender) -> None:
         raise CommandFailedError(f"{contender.name} did not bring {missing}.")
 
 
+def _title(work: Workload, size_bytes: int) -> str:
+    delay = f", each answer of the archive {work.delay_s:g} s late" if work.delay_s else ""
+    return f"{work.files} files of {work.file_bytes / _MB:g} MB, {size_bytes / _MB:.1f} MB in all{delay}"
+
+
 def _table(runs: Sequence[Run]) -> str:
     """Return a Markdown table, a line per contender, a column per metric with its ratio to the baseline."""
     headings = ("", *(metric.name for metric in METRICS))
@@ -202,6 +210,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--small-files", type=int, default=400, help="how many of them (%(default)s)")
     add("--large", type=size, default=24_000_000, help="size of a large file (24MB)")
     add("--large-files", type=int, default=20, help="how many of them (%(default)s)")
+    add("--far-files", type=int, default=100, help="small files from an archive that takes its time (%(default)s)")
+    add("--far-delay", type=float, default=0.2, help="seconds that it takes to answer (%(default)s)")
     add("--concurrency", type=int, default=8, help="transfers in flight, for those that can (%(default)s)")
     add("--folder", type=Path, default=None, help="where servers keep their data (the temporary folder)")
     add("--json", type=Path, default=None, metavar="FILE", help="also write all figures there")

@@ -102,6 +102,12 @@ class Servers:
         served: list[dict[str, Any]] = _ask(f"{self.archive_url}_sandbox/requests")
         return served
 
+    def delay_answers(self, seconds: float) -> None:
+        """Let the archive wait before each answer, as one far away and busy does; 0 ends that."""
+        _ask(f"{self.archive_url}_sandbox/faults", method="DELETE")
+        if seconds:
+            _ask(f"{self.archive_url}_sandbox/faults", method="POST", body={"kind": "latency", "seconds": seconds})
+
     def forget_requests(self) -> None:
         """Empty the stand-in's log of requests."""
         _ask(f"{self.archive_url}_sandbox/requests", method="DELETE")
@@ -152,8 +158,10 @@ def _running_archive(state: Path, sizes: Mapping[str, int]) -> Iterator[str]:
             archive.terminate()
 
 
-def _ask(url: str, *, method: str = "GET") -> Any:
+def _ask(url: str, *, method: str = "GET", body: Any = None) -> Any:
     # No proxy of the environment stands between us and the loopback address.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(url, method=method), timeout=600) as answer:  # noqa: S310 - loopback
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, method=method)  # noqa: S310 - loopback
+    with opener.open(request, timeout=600) as answer:
         return json.load(answer)

@@ -19,12 +19,14 @@ class Workload:
         product: Data product code, in HDF5.
         file_bytes: About the bytes of a file.
         files: How many.
+        delay_s: Seconds that the archive takes to answer.
     """
 
     device: str
     product: str
     file_bytes: int
     files: int
+    delay_s: float = 0.0
 
     @property
     def since_text(self) -> str:
@@ -37,9 +39,9 @@ class Workload:
         return f"{_BEGIN + timedelta(hours=self.files):{_FORM}}"
 
 
-def small_files(file_bytes: int, files: int) -> Workload:
+def small_files(file_bytes: int, files: int, delay_s: float = 0.0) -> Workload:
     """Files as a module writes about itself."""
-    return Workload("TUMSTANDARDMODULE001", "SMRD", file_bytes, files)
+    return Workload("TUMSTANDARDMODULE001", "SMRD", file_bytes, files, delay_s)
 
 
 def large_files(file_bytes: int, files: int) -> Workload:
