@@ -89,9 +89,7 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
     assert [row["device"] for row in deployed.table(run, "mirror-hour-devices")] == sorted(report.devices)
     assert not [key for key in deployed.objects("raw/") if key.endswith(("CAMERA.hdf5", "PMTSPEC.hdf5"))]
     # The server writes task runs down some time after they ended.
-    wait_until(
-        lambda: sorted(states_of("mirror ", deployed, run)) == ["COMPLETED"] * 5 + ["FAILED"], timeout_s=60
-    )
+    wait_until(lambda: sorted(states_of("mirror ", deployed, run)) == ["COMPLETED"] * 5 + ["FAILED"], timeout_s=60)
     assert states_of(f"download {DEVICE} {DEVICE}_", deployed, run).count("FAILED") == 2
     assert states_of("list TUMLIDAR001", deployed, run) == ["FAILED"]
 
