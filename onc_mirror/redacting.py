@@ -11,13 +11,14 @@ import logging
 import os
 import re
 import traceback
-from urllib.parse import urlsplit
 
 MASK = "***"
 
 _QUERY_TOKEN = re.compile(r"(?i)\b(token|signature|x-amz-signature|awssecretkey)(=|%3d)[^&\s\"'<>)]+")
 _SECRET_VARIABLES = ("ONC_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LEDGER_VARIABLE = "ONC_MIRROR_LEDGER_URL"
+# Not urlsplit: it raises for some URLs that are none, and what cleans messages must take anything.
+_URL_PASSWORD = re.compile(r"://[^:/@]*:(.+)@")
 _SHORTEST_SECRET = 6
 
 
@@ -48,5 +49,5 @@ class RedactingFilter(logging.Filter):
 
 def _known_secrets() -> list[str]:
     values = [os.environ.get(name, "").strip() for name in _SECRET_VARIABLES]
-    values.append(urlsplit(os.environ.get(_LEDGER_VARIABLE, "")).password or "")
+    values += _URL_PASSWORD.findall(os.environ.get(_LEDGER_VARIABLE, ""))
     return [value for value in values if len(value) >= _SHORTEST_SECRET]

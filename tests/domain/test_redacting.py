@@ -69,3 +69,10 @@ def test_a_record_cleaned_once_stays_clean_for_every_handler(log: tuple[logging.
 
     assert "asked" in second.getvalue()
     assert TOKEN not in second.getvalue()
+
+
+@pytest.mark.parametrize("host", ["db/ledger", "[::1", "db:notaport/x", "[bad"])
+def test_the_ledgers_password_is_masked_however_broken_its_url_is(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("ONC_MIRROR_LEDGER_URL", f"postgresql://me:hunter2-secret@{host}")
+
+    assert redact("no such user me with hunter2-secret") == "no such user me with ***"
