@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
-from onc_mirror.gathering import MirrorRequest
+from onc_mirror.gathering import FLOW, MirrorRequest
 from onc_mirror.mirror import open_mirror
 from onc_mirror.mirroring import begun_run
 from onc_mirror.planning import outcomes as settled
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from prefect import State
 
 
-@flow(name="mirror-hour", log_prints=False, persist_result=False)
+@flow(name=FLOW, log_prints=False, persist_result=False)
 def mirror_hour(
     since: datetime | None = None, until: datetime | None = None, devices: list[str] | None = None
 ) -> State[Any]:

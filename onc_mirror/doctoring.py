@@ -20,7 +20,7 @@ from onc_mirror.scratch import Scratch
 from onc_mirror.store import open_store
 from onc_mirror.store.checking import Finding, check_store
 from onc_mirror.threads import side_by_side
-from onc_mirror.times import time_text
+from onc_mirror.utc import time_text
 from onc_mirror.validation import Validator
 
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ import pandas as pd
 
 from onc_mirror.errors import SettingsError
 from onc_mirror.model import ArchiveFile
+from onc_mirror.utc import as_utc, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -144,7 +145,7 @@ def _to_text(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         precision = "microseconds" if value.microsecond % 1000 else "milliseconds"
-        return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+        return time_text(value, precision)
     return str(value) if isinstance(value, str | int) else json.dumps(dict(value))
 
 
@@ -169,8 +170,7 @@ def _parse_line(line: Mapping[str, str]) -> ArchiveFile:
 
 def _from_text(text: str, dtype: Any) -> Any:
     if dtype == TIME:
-        time = datetime.fromisoformat(text)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        return as_utc(datetime.fromisoformat(text))
     if dtype == SIZE:
         return int(text)
     if dtype == STRING:

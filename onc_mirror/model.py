@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 HDF5_EXTENSIONS = frozenset({"hdf5", "h5"})
 """Extensions of files that can be proven beyond their size."""
 
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+"""How an HDF5 file, or its superblock behind a user block, begins (File Format Specification 3.0, II.A)."""
+
+WRONG_DEVICE = "wrong-device"
+"""Reason for a row that the archive listed under another device than its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:

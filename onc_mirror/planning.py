@@ -32,13 +32,12 @@ import pandas as pd
 from onc_mirror.errors import UnsafeNameError
 from onc_mirror.frames import COLUMNS, STRING, files_from_frame
 from onc_mirror.layout import check_name, mirrored_key
-from onc_mirror.model import Decision, Outcome, State
+from onc_mirror.model import WRONG_DEVICE, Decision, Outcome, State
 from onc_mirror.selection import Selection, excluding_rules
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-WRONG_DEVICE = "wrong-device"
 NOT_LISTED = "not-listed"
 RE_ARCHIVED = "re-archived"
 BY_THE_ROW = (WRONG_DEVICE, UnsafeNameError.reason)

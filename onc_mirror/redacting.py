@@ -19,7 +19,7 @@ _SECRET_VARIABLES = ("ONC_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LEDGER_VARIABLE = "ONC_MIRROR_LEDGER_URL"
 # Not urlsplit: it raises for some URLs that are none, and what cleans messages must take anything.
 _URL_PASSWORD = re.compile(r"://[^:/@]*:(.+)@")
-_SHORTEST_SECRET = 6
+SHORTEST_SECRET = 6
 
 
 def redact(text: str) -> str:
@@ -50,4 +50,4 @@ class RedactingFilter(logging.Filter):
 def _known_secrets() -> list[str]:
     values = [os.environ.get(name, "").strip() for name in _SECRET_VARIABLES]
     values += _URL_PASSWORD.findall(os.environ.get(_LEDGER_VARIABLE, ""))
-    return [value for value in values if len(value) >= _SHORTEST_SECRET]
+    return [value for value in values if len(value) >= SHORTEST_SECRET]

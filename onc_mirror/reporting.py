@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from onc_mirror.model import Decision, Grade
 from onc_mirror.redacting import redact
+from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -287,7 +288,7 @@ def _reported_file(row: Mapping[str, Any]) -> ReportedFile:
 
 
 def _time_text(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if time is None else time_text(time)
 
 
 def _parse_time(text: str | None) -> datetime | None:

@@ -11,14 +11,16 @@ import pandas as pd
 
 from onc_mirror import planning
 from onc_mirror.frames import files_from_frame, listing_frame
-from onc_mirror.gathering import FIRST_WINDOW
-from onc_mirror.model import Decision, Listing, TimeWindow
+from onc_mirror.model import Decision, Listing
 from onc_mirror.selection import Selection
 
 if TYPE_CHECKING:
     from onc_mirror.gathering import Gathered, Run
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import ArchiveFile
+
+# Keeps the plan's columns when no device could be listed.
+_NOTHING = Listing("", None, ())
 
 
 def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
         MirrorError: The store is not there or closed (asked only when there is something to publish), or the
             ledger is out of reach.
     """
-    planned = pd.concat([_plan_device(mirror, run, listing) for listing in [*gathered.listings, _nothing(run)]])
+    planned = pd.concat([_plan_device(mirror, run, listing) for listing in [*gathered.listings, _NOTHING]])
     decided = planning.to_record(planned)
     if not run.request.sees_everything:
         # What a person leaves out today is not what the settings leave out: the next hourly run must see it.
@@ -70,8 +72,3 @@ def _selection(mirror: Mirror, run: Run) -> Selection:
     if run.request.only is not None:
         return Selection()
     return run.request.selection or Selection(extensions=frozenset(mirror.settings.extensions))
-
-
-def _nothing(run: Run) -> Listing:
-    # Keeps the plan's columns when no device could be listed.
-    return Listing("", TimeWindow(run.began_at - FIRST_WINDOW, run.began_at), ())

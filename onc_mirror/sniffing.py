@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 
+from onc_mirror.model import HDF5_SIGNATURE
+
 # Enough for any of the signatures, behind a comment or an XML declaration too.
 SNIFFED_BYTES = 1024
-
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _GZIPPED = frozenset({"gz", "tgz"})
 _HTML = frozenset({"html", "htm", "xhtml"})

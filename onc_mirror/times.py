@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import isodate
 
 from onc_mirror.errors import SettingsError
 from onc_mirror.settings import parse_duration
-
-
-def time_text(time: datetime, precision: str = "auto") -> str:
-    """Return an instant in ISO 8601, UTC, with `Z`.
-
-    Args:
-        time: With a zone.
-        precision: As for `datetime.isoformat`.
-
-    >>> time_text(datetime(2026, 11, 22, 6, tzinfo=UTC))
-    '2026-11-22T06:00:00Z'
-    """
-    return time.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+from onc_mirror.utc import as_utc, time_text
 
 
 def resolve_window(since: str | None, until: str | None, *, now: datetime) -> tuple[datetime | None, datetime | None]:
@@ -29,6 +17,7 @@ def resolve_window(since: str | None, until: str | None, *, now: datetime) -> tu
     A duration as `since` reaches back from `until` (from now when there is none), its sign does not matter; a
     duration as `until` reaches on from `since`. A time without a zone is UTC.
 
+    >>> from datetime import UTC
     >>> noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
     >>> resolve_window("PT6H", None, now=noon)[0].hour
     6
@@ -70,4 +59,4 @@ def _parse(text: str | None, option: str) -> datetime | timedelta | None:
         raise SettingsError(
             f"{option} {text!r} is neither an ISO 8601 time such as 2026-11-22T06:00Z nor a duration such as PT6H."
         ) from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return as_utc(time)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from onc_mirror import downloading
-from onc_mirror.errors import MirrorError, NotReadyError, TransientError, UnsafeNameError
+from onc_mirror.errors import MirrorError, NotReadyError, UnsafeNameError
 from onc_mirror.layout import mirrored_key, quarantine_key, superseded_key
 from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
 from onc_mirror.provenance import holds, object_metadata, reachable_grade
@@ -198,7 +198,7 @@ def _not_handed_out(mirror: Mirror, file: ArchiveFile, error: NotReadyError) -> 
     """Tell "listed but not ready" from "gone since": only the archive's listing of this moment knows."""
     try:
         listed = with_retries(lambda: mirror.archive.still_lists(file), mirror.settings.retry_delays_s)
-    except TransientError as unsure:
+    except MirrorError as unsure:
         return failed(file, unsure)
     if listed:
         return Outcome(file, Decision.HELD, reason=error.reason, detail=f"{error} It will be tried again.")

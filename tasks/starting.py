@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from onc_mirror.gathering import MirrorRequest
+from onc_mirror.utc import as_utc
 
 
 def hourly_request(
     since: datetime | None = None, until: datetime | None = None, devices: list[str] | None = None
 ) -> MirrorRequest:
     """What the hourly run is asked for; a time without a zone is UTC."""
-    return MirrorRequest(since=_utc(since), until=_utc(until), devices=tuple(devices or ()))
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    if time is None:
-        return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    begin, end = (None if time is None else as_utc(time) for time in (since, until))
+    return MirrorRequest(since=begin, until=end, devices=tuple(devices or ()))

@@ -24,6 +24,7 @@ from onc_mirror.errors import (
     UnknownDeviceError,
 )
 from onc_mirror.redacting import redact
+from onc_mirror.utc import as_utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,8 +112,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def parse_http_date(value: str) -> datetime | None:
     """Read the date of an HTTP header as UTC; None when it is no date, or none that exists."""
     try:
-        date = parsedate_to_datetime(value)
-        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+        return as_utc(parsedate_to_datetime(value))
     except (ValueError, OverflowError, TypeError):
         return None
 

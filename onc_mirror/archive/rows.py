@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from onc_mirror.model import ArchiveFile
+from onc_mirror.utc import as_utc
 
 _MILLISECOND = timedelta(milliseconds=1)
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -64,8 +65,7 @@ def parse_time(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        time = datetime.fromisoformat(value.strip())
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return as_utc(datetime.fromisoformat(value.strip()))
     except (ValueError, OverflowError):
         return None
 

@@ -26,7 +26,7 @@ from urllib3.exceptions import HTTPError
 from onc_mirror.archive.answers import error_from, one_line, parse_http_date
 from onc_mirror.archive.body import Body, failure_of
 from onc_mirror.errors import GarbledAnswerError, MirrorError, SettingsError
-from onc_mirror.redacting import MASK, RedactingFilter
+from onc_mirror.redacting import MASK, SHORTEST_SECRET, RedactingFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +40,6 @@ LARGEST_ANSWER_BYTES = 64 * 2**20
 LARGEST_ERROR_BYTES = 64 * 2**10
 
 _REDIRECTS = 5
-_SHORTEST_SECRET = 6
 _REDACTING = RedactingFilter()
 
 
@@ -190,7 +189,7 @@ class Transport:
 
     def _masked(self, text: bytes) -> bytes:
         token = self._token.get_secret_value()
-        if len(token) < _SHORTEST_SECRET:
+        if len(token) < SHORTEST_SECRET:
             return text
         return text.replace(token.encode(), MASK.encode())
 

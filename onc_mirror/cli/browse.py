@@ -22,7 +22,7 @@ from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.frames import files_from_frame, write_csv
 from onc_mirror.mirror import open_archive
 from onc_mirror.settings import ArchiveSettings, load_settings
-from onc_mirror.times import time_text
+from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
     import pandas as pd

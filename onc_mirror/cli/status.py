@@ -12,7 +12,7 @@ from onc_mirror.cli.tables import Size, print_table
 from onc_mirror.ledger import open_ledger
 from onc_mirror.model import State
 from onc_mirror.settings import LedgerSettings, load_settings
-from onc_mirror.times import time_text
+from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
     from datetime import datetime

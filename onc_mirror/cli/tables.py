@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onc_mirror.times import time_text
+from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

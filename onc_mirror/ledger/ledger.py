@@ -13,7 +13,7 @@ from onc_mirror.ledger.rows import archive_file, key_of
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.ledger.troubles import named_troubles
 from onc_mirror.ledger.upserting import insert_into
-from onc_mirror.model import State
+from onc_mirror.model import WRONG_DEVICE, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from onc_mirror.reporting import RunReport
 
 RUNNING = "running"
-
-# `planning.WRONG_DEVICE`, whose module takes pandas to import.
-_WRONG_DEVICE = "wrong-device"
 
 # A transaction keeps other writers waiting, so a listing of a hundred thousand rows is several.
 _ROWS_AT_ONCE = 5000
@@ -122,7 +119,7 @@ class Ledger:
 
         They are those `listed` or `held`, and those that only another device's listing held so far.
         """
-        stray = and_(files.c.state == State.QUARANTINED, files.c.reason == _WRONG_DEVICE)
+        stray = and_(files.c.state == State.QUARANTINED, files.c.reason == WRONG_DEVICE)
         waiting = or_(files.c.state.in_((State.LISTED, State.HELD)), stray)
         query = select(files).where(files.c.device_code == key_of(device_code, "")[0], waiting)
         with self._reading() as connection:

@@ -31,6 +31,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from onc_mirror.utc import as_utc
+
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
@@ -51,9 +53,7 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Say that the moment is UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return None if value is None else as_utc(value)
 
 
 metadata = MetaData()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
+from onc_mirror.model import HDF5_SIGNATURE
 
 _FIRST_USER_BLOCK = 512
 _LONGEST = 96
@@ -53,7 +53,7 @@ def read_superblock(path: str) -> Superblock | None:
         offset = 0
         while offset < size:
             head = _read_at(file, offset)
-            if head.startswith(SIGNATURE):
+            if head.startswith(HDF5_SIGNATURE):
                 return _parse(head.ljust(_LONGEST, b"\0"), offset)
             offset = offset * 2 or _FIRST_USER_BLOCK
     return None

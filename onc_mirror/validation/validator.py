@@ -15,7 +15,6 @@ from onc_mirror.validation.reasons import Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 """Files of other extensions reach grade `SIZE`: there is nothing here that could read them."""
 
@@ -54,9 +53,7 @@ class Validator:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def validate(self, path: Path, name: str, grade: Grade) -> Verdict:

@@ -30,8 +30,7 @@ from onc_mirror.errors import (
     WrongBodyError,
     WrongSizeError,
 )
-from onc_mirror.model import ArchiveFile
-from onc_mirror.sniffing import HDF5_SIGNATURE
+from onc_mirror.model import HDF5_SIGNATURE, ArchiveFile
 from tests.support.opening import CANARY, open_archive
 from tests.support.raw_server import Request, answer, raw_server, reset
 from tests.support.secrecy import everything_printed

@@ -13,8 +13,8 @@ from hypothesis import given
 
 from onc_mirror.frames import listing_frame
 from onc_mirror.ledger import open_ledger
-from onc_mirror.model import Decision, Grade, Outcome, State
-from onc_mirror.planning import WRONG_DEVICE, plan
+from onc_mirror.model import WRONG_DEVICE, Decision, Grade, Outcome, State
+from onc_mirror.planning import plan
 from onc_mirror.selection import Selection
 from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded
 

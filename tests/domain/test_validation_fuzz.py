@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onc_mirror.model import Grade
+from onc_mirror.model import HDF5_SIGNATURE, Grade
 from onc_mirror.validation import Reason, Validator
-from onc_mirror.validation.superblock import SIGNATURE, read_superblock
+from onc_mirror.validation.superblock import read_superblock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def damage(whole: bytes, chance: random.Random) -> bytes:
     """Change some bytes behind the signature, mostly in the front, where libhdf5 keeps its structures."""
     content = bytearray(whole)
     for _ in range(chance.choice([1, 2, 8, 40])):
-        content[chance.randrange(len(SIGNATURE), len(content))] = chance.choice(
+        content[chance.randrange(len(HDF5_SIGNATURE), len(content))] = chance.choice(
             [0, 1, 0x7F, 0xFF, chance.randrange(256)]
         )
     return bytes(content)
@@ -84,7 +84,7 @@ def test_any_bytes_behind_a_signature_make_a_superblock_or_none(
     tmp_path_factory: pytest.TempPathFactory, head: bytes, offset: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "superblock"
-    path.write_bytes(b"\0" * offset + SIGNATURE + head)
+    path.write_bytes(b"\0" * offset + HDF5_SIGNATURE + head)
 
     superblock = read_superblock(str(path))
 
