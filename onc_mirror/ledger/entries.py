@@ -33,6 +33,7 @@ COLUMNS: Mapping[str, Any] = MappingProxyType(
         "sha256": STRING,
         "size_bytes": SIZE,
         "mirrored_at": TIME,
+        "revision": SIZE,
     }
 )
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import and_, false, or_, select, update
 
 from onc_mirror.ledger import recording, summarising
+from onc_mirror.ledger.leases import Leases
 from onc_mirror.ledger.rows import archive_file, key_of
 from onc_mirror.ledger.tables import devices, files, runs
-from onc_mirror.ledger.troubles import named_troubles
+from onc_mirror.ledger.transactions import Transactions
 from onc_mirror.ledger.upserting import insert_into
 from onc_mirror.model import WRONG_DEVICE, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
     from datetime import datetime
 
     import pandas as pd
-    from sqlalchemy import Connection, Engine, Insert
+    from sqlalchemy import Engine
 
     from onc_mirror.ledger.summarising import DeviceSummary, RunRecord
     from onc_mirror.model import ArchiveFile, Outcome
     from onc_mirror.reporting import RunReport
 
 RUNNING = "running"
-
-# A transaction keeps other writers waiting, so a listing of a hundred thousand rows is several.
-_ROWS_AT_ONCE = 5000
 
 
 class Ledger:
@@ -40,15 +36,14 @@ class Ledger:
     (`start_run`) before anything is recorded for it.
 
     Every method raises `LedgerUnavailableError` when the database is locked, full, read-only or out of reach.
+
+    Attributes:
+        leases: Who works on what.
     """
 
     def __init__(self, engine: Engine, place: str) -> None:
-        self._engine = engine
-        self._writer = engine.execution_options(writes=True)
-        self._place = place
-        self._dialect = engine.dialect.name
-        # SQLite has one writer. Threads that queue here take turns; on the file's lock they would poll it.
-        self._turn: AbstractContextManager[Any] = threading.Lock() if self._dialect == "sqlite" else nullcontext()
+        self._database = Transactions(engine, place)
+        self.leases = Leases(self._database)
 
     def __enter__(self) -> Self:
         return self
@@ -57,17 +52,17 @@ class Ledger:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Ledger({self._place!r})"
+        return f"Ledger({self._database.place!r})"
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._database.close()
 
-    def start_run(self, run_id: str, flow: str, now: datetime) -> None:
-        """Note that a run began; a second time it changes nothing."""
-        row = {"run_id": run_id, "flow": flow, "started_at": now, "state": RUNNING}
-        with self._writing() as connection:
-            connection.execute(insert_into(runs, self._dialect).on_conflict_do_nothing(), row)
+    def start_run(self, run_id: str, flow: str, now: datetime, *, alive_until: datetime | None = None) -> None:
+        """Note that a run began, and until when it counts as alive unless renewed; a second time changes nothing."""
+        row = {"run_id": run_id, "flow": flow, "started_at": now, "state": RUNNING, "alive_until": alive_until}
+        with self._database.writing() as connection:
+            connection.execute(insert_into(runs, self._database.dialect).on_conflict_do_nothing(), row)
 
     def finish_run(self, report: RunReport, now: datetime) -> None:
         """Keep the report of a run, and note that it ended."""
@@ -78,17 +73,17 @@ class Ledger:
             "window_until": report.until,
             "report": report.to_json(),
         }
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(update(runs).where(runs.c.run_id == report.run_id).values(values))
 
     def runs(self, limit: int = 10) -> tuple[RunRecord, ...]:
         """Return the runs that began last, the newest first."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return summarising.latest_runs(connection, limit)
 
     def report(self, run_id: str) -> str | None:
         """Return the JSON of a finished run's report, None when there is none."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(select(runs.c.report).where(runs.c.run_id == run_id)).scalar_one_or_none()
 
     def record_listed(self, listed: Iterable[ArchiveFile], *, run_id: str, now: datetime) -> None:
@@ -98,8 +93,8 @@ class Ledger:
         last is renewed, so that the planner still sees whether the file was replaced since. When it fails
         midway, a part of the rows is entered; entering all again is harmless.
         """
-        statement = recording.listed_statement(self._dialect)
-        self._execute_all(statement, recording.listed_rows(listed, run_id=run_id, now=now))
+        statement = recording.listed_statement(self._database.dialect)
+        self._database.execute_all(statement, recording.listed_rows(listed, run_id=run_id, now=now))
 
     def entries(self, device_code: str, filenames: Iterable[str] | None = None) -> pd.DataFrame:
         """Return what is known of a device's files, or of those with these names.
@@ -107,11 +102,12 @@ class Ledger:
         Returns:
             One row per file with the columns of `entries.COLUMNS`: `state`, `reason`, `detail`, `rule`, `attempts`,
             `next_try_at`; `settled_at` and `settled_bytes`, what the archive's row said when the state was settled;
-            `key`, `sha256`, `size_bytes` and `mirrored_at` of the proven object, if there ever was one.
+            `key`, `sha256`, `size_bytes` and `mirrored_at` of the proven object, if there ever was one; `revision`,
+            which grows with everything that becomes of the file.
         """
         from onc_mirror.ledger.entries import read_entries  # noqa: PLC0415 - pandas takes long to import
 
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return read_entries(connection, device_code, filenames)
 
     def unfinished(self, device_code: str) -> tuple[ArchiveFile, ...]:
@@ -122,7 +118,7 @@ class Ledger:
         stray = and_(files.c.state == State.QUARANTINED, files.c.reason == WRONG_DEVICE)
         waiting = or_(files.c.state.in_((State.LISTED, State.HELD)), stray)
         query = select(files).where(files.c.device_code == key_of(device_code, "")[0], waiting)
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
 
     def record(self, outcome: Outcome, *, run_id: str, now: datetime) -> None:
@@ -141,48 +137,35 @@ class Ledger:
         * `FILTERED`: filtered by the rule named as the reason, unless mirrored, quarantined or held.
         * `GONE`: gone; an object stays known.
 
-        Leases on the files end.
+        The run's leases on the files end.
         """
         for (state, judged_bytes), rows in recording.outcome_rows(outcomes, run_id=run_id, now=now).items():
-            self._execute_all(recording.outcome_statement(self._dialect, state, judged_bytes=judged_bytes), rows)
+            self._database.execute_all(
+                recording.outcome_statement(self._database.dialect, state, judged_bytes=judged_bytes), rows
+            )
 
     def watermark(self, device_code: str) -> datetime | None:
         """Return the archive time up to which all of the device's rows are in the ledger, None when there is none."""
         query = select(devices.c.watermark).where(devices.c.device_code == device_code)
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def advance_watermark(self, device_code: str, until: datetime, now: datetime) -> None:
         """Move the device's watermark to `until`, never backwards."""
-        insert = insert_into(devices, self._dialect)
+        insert = insert_into(devices, self._database.dialect)
         changes = {"watermark": insert.excluded.watermark, "updated_at": insert.excluded.updated_at}
         later = insert.excluded.watermark > devices.c.watermark
         row = {"device_code": device_code, "watermark": until, "updated_at": now}
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             upsert = insert.on_conflict_do_update(index_elements=["device_code"], set_=changes, where=later)
             connection.execute(upsert, row)
 
     def summary(self) -> tuple[DeviceSummary, ...]:
         """Return every device that has a watermark or a file, sorted by code."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return summarising.summarise_devices(connection)
 
     def try_writing(self) -> None:
         """Do as if something were written; nothing changes."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(update(runs).where(false()).values(state=runs.c.state))
-
-    def _execute_all(self, statement: Insert, rows: Sequence[dict[str, Any]]) -> None:
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            with self._writing() as connection:
-                connection.execute(statement, rows[start : start + _ROWS_AT_ONCE])
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with named_troubles(self._place), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._turn, named_troubles(self._place), self._writer.begin() as connection:
-            yield connection

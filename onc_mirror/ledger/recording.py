@@ -106,7 +106,14 @@ def outcome_statement(dialect: str, state: State, *, judged_bytes: bool) -> Inse
     def changes(new: Any) -> dict[str, Any]:
         values = {name: new[name] for name in _CHANGES[state] if judged_bytes or name not in _BAD_COPY}
         values |= {"state_since": case((files.c.state == new.state, files.c.state_since), else_=new.state_since)}
-        values |= {"last_run_id": new.last_run_id, "lease_owner": null(), "lease_until": null()}
+        # The lease ends unless another run took it over meanwhile.
+        mine = files.c.lease_owner == new.last_run_id
+        values |= {
+            "last_run_id": new.last_run_id,
+            "revision": files.c.revision + 1,
+            "lease_owner": case((mine, null()), else_=files.c.lease_owner),
+            "lease_until": case((mine, null()), else_=files.c.lease_until),
+        }
         if state in {State.HELD, State.QUARANTINED}:
             values["attempts"] = files.c.attempts + new.attempts
         return values

@@ -9,7 +9,10 @@
 * the object under `raw/` (`key`, `sha256`, `size_bytes`, `grade`, `mirrored_at`, `last_read_at`): kept whatever the
   state becomes, because the object is kept. The last bad copy has columns of its own.
 
-`lease_owner` and `lease_until` are for claims by several workers.
+`lease_owner` and `lease_until` say who works on it; `revision` counts what became of it, so that a claim can tell
+whether the file is still as it was when the work was planned. `found` is what the proven object contains, as JSON.
+
+`slots` bounds how many transfers of one kind run at once in all processes together.
 """
 
 from __future__ import annotations
@@ -69,6 +72,7 @@ runs = Table(
     Column("finished_at", UtcTime),
     Column("state", String, nullable=False),
     Column("report", Text),
+    Column("alive_until", UtcTime),
 )
 
 devices = Table(
@@ -77,6 +81,17 @@ devices = Table(
     Column("device_code", String, primary_key=True),
     Column("watermark", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("suspicion", String),
+    Column("suspicious_since", UtcTime),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("lane", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("lease_until", UtcTime, nullable=False),
 )
 
 files = Table(
@@ -117,5 +132,11 @@ files = Table(
     Column("compression", String),
     Column("exact_name", Text),
     Column("row", Text, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("found", Text),
     Index("files_by_state", "device_code", "state"),
+    Index("files_by_lease", "lease_owner"),
+    Index("files_by_archive_time", "device_code", "archived_at"),
+    Index("files_by_data_time", "device_code", "begins_at"),
+    Index("files_by_reading", "state", "last_read_at"),
 )
