@@ -207,6 +207,19 @@ class StoredObject:
     modified_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ProvenObject:
+    """The object that the ledger knows to hold a file, of the time when it was mirrored.
+
+    Attributes:
+        key: Its key then.
+        sha256: Measured hash of its bytes.
+    """
+
+    key: str
+    sha256: str
+
+
 class State(enum.StrEnum):
     """Where an archive file stands in the ledger. Every file ever listed is in exactly one state."""
 

@@ -99,6 +99,11 @@ def holds(stored: StoredObject | None, file: ArchiveFile, grade: Grade) -> bool:
     return same and proven and file.expected_bytes in (None, stored.size_bytes)
 
 
+def names(stored: StoredObject, file: ArchiveFile) -> bool:
+    """Whether `stored` says that it is a copy of `file`, of whatever time; names are unique in the archive."""
+    return archive_fields(stored.metadata).get("filename") == file.filename
+
+
 def reachable_grade(file: ArchiveFile, grade: Grade) -> Grade:
     """The asked-for grade where the format has one; `size` for formats that can be proven no further."""
     return grade if file.extension in HDF5_EXTENSIONS else Grade.SIZE

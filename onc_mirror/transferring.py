@@ -4,23 +4,24 @@
 a run in its own process and an orchestrated run tell the same story with their own retry policy around each step.
 
 Guarantees: an object under its final key has passed its grade; a proven copy that the archive has since replaced
-is kept under `superseded/`; no failure of one file leaves this module as an exception, but for what is wrong with
-the mirror itself; scratch is clean afterwards.
+is kept under `superseded/` and nowhere else; no failure of one file leaves this module as an exception, but for what
+is wrong with the mirror itself; scratch is clean afterwards.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from onc_mirror import downloading
 from onc_mirror.errors import MirrorError, NotReadyError, UnsafeNameError
-from onc_mirror.layout import mirrored_key, quarantine_key, superseded_key
+from onc_mirror.layout import mirrored_key, quarantine_key
 from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
 from onc_mirror.provenance import holds, object_metadata, reachable_grade
 from onc_mirror.retrying import with_retries
+from onc_mirror.superseding import keep_rival, retire
 from onc_mirror.validation import Reason
 
 if TYPE_CHECKING:
@@ -34,7 +35,19 @@ logger = logging.getLogger(__name__)
 
 # Waiting is the right answer to these; they are no failure of the run.
 _HOLDING_REASONS = frozenset({Reason.STILL_OPEN, Reason.STILL_OPEN_SWMR})
-_UNKNOWN_CONTENT = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publication has left in the store.
+
+    Attributes:
+        key: Where the bytes are.
+        kept_key: Where the copy is that was under this key before; None when there was none.
+    """
+
+    key: str
+    kept_key: str | None = None
 
 
 class Steps(Protocol):
@@ -46,7 +59,7 @@ class Steps(Protocol):
     def validate(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
         """See `validate_file`."""
 
-    def publish(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
+    def publish(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> Published:
         """See `publish_file`."""
 
 
@@ -69,7 +82,7 @@ class RetriedSteps:
         """Validate once: the same bytes give the same verdict."""
         return validate_file(mirror, file, fetched)
 
-    def publish(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
+    def publish(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> Published:
         """Publish with the slow retries of the settings."""
         return with_retries(lambda: publish_file(mirror, file, fetched, verdict), mirror.settings.retry_delays_s)
 
@@ -81,8 +94,9 @@ def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
         The outcome; never `FETCH`, `ALREADY` only when the bucket held this very row, proven, already.
     """
     try:
-        adopted = _adopt(mirror, file)
-        outcome = adopted or _transfer(mirror, file, steps)
+        outcome = _adopt(mirror, file) or _transfer(mirror, file, steps)
+        if outcome.decision in {Decision.MIRRORED, Decision.ALREADY}:
+            outcome = _retire_former(mirror, outcome)
     except NotReadyError as error:
         outcome = _not_handed_out(mirror, file, error)
     except MirrorError as error:
@@ -114,8 +128,8 @@ def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdic
     return mirror.validator.validate(fetched.path, file.filename, reachable_grade(file, mirror.settings.grade))
 
 
-def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
-    """Put the bytes where the verdict says they belong, and return the key.
+def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> Published:
+    """Put the bytes where the verdict says they belong.
 
     Bytes that passed go under their final key; a different copy that was there is first kept under `superseded/`.
     Bytes that failed go to `quarantine/` with their reason and the archive row beside them. Done twice it leaves
@@ -126,12 +140,10 @@ def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: V
     """
     metadata = object_metadata(file, verdict, now=mirror.clock())
     if not verdict.passed:
-        return _quarantine(mirror, file, fetched, verdict, metadata)
+        return Published(_quarantine(mirror, file, fetched, verdict, metadata))
     key = mirrored_key(file, mirror.settings.layout)
-    existing = mirror.store.head(key)
-    if existing is not None and (old := existing.metadata.get("sha256", _UNKNOWN_CONTENT)) != fetched.sha256:
-        mirror.store.copy(key, superseded_key(file, old))
-    return mirror.store.publish(key, fetched, metadata).key
+    kept_key = keep_rival(mirror.store, file, key, fetched.sha256)
+    return Published(mirror.store.publish(key, fetched, metadata).key, kept_key)
 
 
 def failed(file: ArchiveFile, error: MirrorError) -> Outcome:
@@ -163,17 +175,30 @@ def _transfer(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
         verdict = steps.validate(mirror, file, fetched)
         if verdict.reason in _HOLDING_REASONS:
             return Outcome(file, Decision.HELD, reason=str(verdict.reason), detail=verdict.detail)
-        key = steps.publish(mirror, file, fetched, verdict)
+        published = steps.publish(mirror, file, fetched, verdict)
     return Outcome(
         file,
         Decision.MIRRORED if verdict.passed else Decision.QUARANTINED,
         reason=verdict.reason or "",
-        detail=verdict.detail,
-        key=key,
+        detail=_with_kept(verdict.detail, published.kept_key),
+        key=published.key,
         size_bytes=fetched.size_bytes,
         sha256=fetched.sha256,
         grade=verdict.grade,
     )
+
+
+def _retire_former(mirror: Mirror, outcome: Outcome) -> Outcome:
+    """Move the copy that the ledger still knows under another key out of the way of its successor."""
+    former = mirror.ledger.proven_object(outcome.file)
+    if former is None or former.key == outcome.key:
+        return outcome
+    kept_key = with_retries(lambda: retire(mirror.store, outcome.file, former), mirror.settings.retry_delays_s)
+    return replace(outcome, detail=_with_kept(outcome.detail, kept_key))
+
+
+def _with_kept(detail: str, kept_key: str | None) -> str:
+    return f"{detail} The copy it replaces is kept as {kept_key}.".lstrip() if kept_key else detail
 
 
 def _quarantine(

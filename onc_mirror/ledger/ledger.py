@@ -12,7 +12,7 @@ from onc_mirror.ledger.rows import archive_file, key_of
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.ledger.transactions import Transactions
 from onc_mirror.ledger.upserting import insert_into
-from onc_mirror.model import WRONG_DEVICE, State
+from onc_mirror.model import WRONG_DEVICE, ProvenObject, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -120,6 +120,16 @@ class Ledger:
         query = select(files).where(files.c.device_code == key_of(device_code, "")[0], waiting)
         with self._database.reading() as connection:
             return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
+
+    def proven_object(self, file: ArchiveFile) -> ProvenObject | None:
+        """Return the proven object of a file, whatever the file's state is since; None when there never was one."""
+        device_code, filename = key_of(file.device_code, file.filename)
+        query = select(files.c.key, files.c.sha256).where(
+            files.c.device_code == device_code, files.c.filename == filename
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None or row.key is None or row.sha256 is None else ProvenObject(row.key, row.sha256)
 
     def record(self, outcome: Outcome, *, run_id: str, now: datetime) -> None:
         """Enter what became of one file; see `record_many`."""
