@@ -17,12 +17,13 @@ from onc_mirror.browsing import (
     offered_products,
 )
 from onc_mirror.cli.options import Choice, choosing, json_option
-from onc_mirror.cli.tables import Size, print_table, size_text
+from onc_mirror.cli.tables import Size, print_table
 from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.frames import files_from_frame, write_csv
 from onc_mirror.mirror import open_archive
 from onc_mirror.settings import ArchiveSettings, load_settings
 from onc_mirror.utc import time_text
+from onc_mirror.wording import counted, size_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ def devices(codes: tuple[str, ...], *, as_json: bool) -> None:
         for status in statuses
     ]
     columns = ("device", "location", "category", "the archive says", "since", "the table says", "name")
-    print_table(_count(len(rows), "device"), columns, rows)
+    print_table(counted(len(rows), "device"), columns, rows)
 
 
 @click.command()
@@ -118,7 +119,7 @@ def products(codes: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
     else:
-        print_table(_count(len(rows), "data product"), columns, rows)
+        print_table(counted(len(rows), "data product"), columns, rows)
 
 
 def _device_json(status: DeviceStatus) -> dict[str, Any]:
@@ -149,7 +150,7 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
     except OSError as error:
         error.filename = error.filename or path  # a full disk does not say whose
         raise
-    click.echo(f"{_count(len(frame), 'file')} written to {'stdout' if target is not path else path}.", err=True)
+    click.echo(f"{counted(len(frame), 'file')} written to {'stdout' if target is not path else path}.", err=True)
 
 
 def _print_files(frame: pd.DataFrame, window: TimeWindow, *, by_data_time: bool) -> None:
@@ -168,9 +169,5 @@ def _print_files(frame: pd.DataFrame, window: TimeWindow, *, by_data_time: bool)
     total = size_text(sum(file.expected_bytes or 0 for file in files))
     what = "with data of" if by_data_time else "archived"
     span = f"{time_text(window.since, 'seconds')} to {time_text(window.until, 'seconds')}"
-    title = f"{_count(len(files), 'file')}, {total}, {what} {span}"
+    title = f"{counted(len(files), 'file')}, {total}, {what} {span}"
     print_table(title, ("file", "device", "product", "data from", "archived", "size"), rows)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -11,13 +11,14 @@ from rich.console import Console
 
 from onc_mirror.cli.options import Choice, choosing, files_option, json_option
 from onc_mirror.cli.progress import progress_bar
-from onc_mirror.cli.tables import Size, print_table, size_text
+from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.errors import SettingsError
 from onc_mirror.gathering import MirrorRequest
 from onc_mirror.mirror import open_mirror
 from onc_mirror.mirroring import mirror_hour
 from onc_mirror.settings import load_settings
+from onc_mirror.wording import closing_sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,10 +106,6 @@ def _print_report(report: RunReport, store_url: str) -> None:
         # Errors begin with what they are about, which has a column of its own here.
         told = [(*facts, detail.removeprefix(f"{facts[0]}: ")) for *facts, detail in problems]
         print_table("Needs attention", ("file or device", "outcome", "reason", "what happened"), told)
-    click.echo(
-        f"{report.mirrored} of {report.listed} listed files mirrored to {store_url},"
-        f" {size_text(report.bytes)} in {report.seconds:.1f} s."
-    )
-    if report.filtered:
-        rules = ", ".join(f"{number} by {rule}" for rule, number in report.filtered.items())
-        click.echo(f"Not wanted: {rules}.")
+    print_text(closing_sentence(report))
+    if report.mirrored:
+        click.echo(f"Mirrored to {store_url}.")

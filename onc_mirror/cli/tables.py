@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onc_mirror.utc import time_text
+from onc_mirror.wording import printable, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_UNIT = 1000.0
-_UNITS = ("kB", "MB", "GB", "TB", "PB")
 _GAP = "  "
 _INDENT = " " * 4
 _LEAST_FOLDED = 24
@@ -74,30 +73,18 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     click.echo("\n".join([click.style(title, bold=True), *lines, ""]))
 
 
-def size_text(size_bytes: float) -> str:
-    """A size for people, decimal units.
-
-    >>> size_text(24_000_000)
-    '24.0 MB'
-    >>> size_text(999_999)
-    '1.0 MB'
-    """
-    if size_bytes < _UNIT:
-        return f"{int(size_bytes)} B"
-    power = 1
-    while round(size_bytes / _UNIT**power, 1) >= _UNIT and power < len(_UNITS):
-        power += 1
-    return f"{size_bytes / _UNIT**power:.1f} {_UNITS[power - 1]}"
+def print_text(text: str) -> None:
+    """Print a paragraph; the edge of a terminal cuts no word of it."""
+    text = printable(text)
+    if sys.stdout.isatty():
+        width = max(shutil.get_terminal_size().columns, _LEAST_FOLDED)
+        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    click.echo(text)
 
 
 def readable(text: str) -> str:
-    r"""Return `text` with all that could move a cursor or hide something escaped; archives list any bytes as names.
-
-    >>> print(readable("a\x1b[2Jb"))
-    a\x1b[2Jb
-    """
-    if not text.isprintable():
-        text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    """Return `text` for one cell or line: printable, and cut where it is far too long."""
+    text = printable(text)
     return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}..."
 
 

@@ -32,11 +32,12 @@ def test_a_run_says_what_it_did_and_the_second_has_nothing_to_do(console: Consol
     second = console.run("mirror", "-d", MODULE, *WINDOW)
 
     assert (first.code, first.err) == (0, "")
-    assert "1 of 2 listed files mirrored" in first.out
-    assert "Not wanted: 1 by extension." in first.out
+    span = "listed, archived 2022-05-02T11:00:00Z to 2022-05-02T12:00:00Z"
+    assert f"\n2 files of 1 device {span}: 1 mirrored, 1 filtered (1 by extension); " in first.out
+    assert first.out.endswith(f"\nMirrored to file://{console.folder}/bucket.\n")
     assert console.mirrored == {MODULE_FILE}
     assert (second.code, second.err) == (0, "")
-    assert "0 of 2 listed files mirrored" in second.out
+    assert f"\nNothing new: 2 files of 1 device {span}: 1 already mirrored, 1 filtered" in second.out
 
 
 def test_json_is_the_report_and_nothing_else(console: Console) -> None:

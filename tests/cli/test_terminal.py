@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import doctest
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from infra.sandbox.archive.faults import Kind
-from onc_mirror.cli import tables
-from onc_mirror.cli.tables import size_text
 
 if TYPE_CHECKING:
     from tests.support.archive import RunningArchive
@@ -45,7 +40,7 @@ def test_a_narrow_terminal_cuts_no_word(console: Console, archive: RunningArchiv
 
     lines = frames(answer)
     assert answer.code == 3
-    assert [line for line in lines if len(line) > 60 and VICTIM not in line and "mirrored to file:" not in line] == []
+    assert [line for line in lines if len(line) > 60 and VICTIM not in line and "Mirrored to file:" not in line] == []
     told = " ".join(" ".join(lines).partition("Needs attention")[2].split())
     assert f"{VICTIM} outcome: held, reason: not-ready, what happened:" in told
     assert "It will be tried again." in told
@@ -72,25 +67,3 @@ def test_no_escape_sequence_reaches_a_pipe(console: Console) -> None:
 
     assert answer.code == 0
     assert "\x1b" not in answer.out + answer.err
-
-
-def test_examples_in_the_docstrings_hold() -> None:
-    found = doctest.testmod(tables)
-
-    assert found.attempted
-    assert not found.failed
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (999_949, "999.9 kB"),
-        (999_950, "1.0 MB"),
-        (3 * 10**18, "3000.0 PB"),
-    ],
-)
-def test_sizes_are_readable(size: int, text: str) -> None:
-    assert size_text(size) == text

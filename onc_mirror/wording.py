@@ -1,0 +1,103 @@
+"""What people are told in words, wherever they read it: terminal, Prefect, sandbox. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from onc_mirror.utc import time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from onc_mirror.reporting import RunReport
+
+_UNIT = 1000.0
+_UNITS = ("kB", "MB", "GB", "TB", "PB")
+_MOST_NAMES = 5
+
+
+def closing_sentence(report: RunReport) -> str:
+    """The sentence or two that a run ends in, which account for every file and device; zeros are left out.
+
+    A run that had nothing to do says so. Errors of the run itself are told in their own words.
+    """
+    unlisted = tuple(dict.fromkeys(error.device for error in report.errors if error.device))
+    troubles = [error.detail for error in report.errors if not error.device]
+    told = [_accounts(report)] if report.listed or not troubles else []
+    if unlisted:
+        told.append(f"{len(unlisted)} of {counted(len(report.devices), 'device')} not listed: {_names(unlisted)}.")
+    return " ".join([*told, *troubles])
+
+
+def size_text(size_bytes: float) -> str:
+    """A size for people, decimal units.
+
+    >>> size_text(24_000_000)
+    '24.0 MB'
+    >>> size_text(999_999)
+    '1.0 MB'
+    """
+    if size_bytes < _UNIT:
+        return f"{int(size_bytes)} B"
+    power = 1
+    while round(size_bytes / _UNIT**power, 1) >= _UNIT and power < len(_UNITS):
+        power += 1
+    return f"{size_bytes / _UNIT**power:.1f} {_UNITS[power - 1]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "file"), counted(0, "file")
+    ('1 file', '0 files')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with all escaped that could move a cursor, hide something or is in no UTF-8.
+
+    Archives list any bytes as names.
+
+    >>> print(printable("a\x1b[2Jb"))
+    a\x1b[2Jb
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def _accounts(report: RunReport) -> str:
+    lead = "" if report.is_noteworthy else "Nothing new: "
+    asked = f" of {counted(len(report.devices), 'device')}" if report.devices else ""
+    ends = ", ".join(_ends(report))
+    took = f"{size_text(report.bytes)} in {report.seconds:.1f} s" if report.bytes else f"{report.seconds:.1f} s"
+    return f"{lead}{counted(report.listed, 'file')}{asked} listed{_window(report)}{ends and f': {ends}'}; {took}."
+
+
+def _window(report: RunReport) -> str:
+    since, until = (time and time_text(time, "seconds") for time in (report.since, report.until))
+    if since and until:
+        return f", archived {since} to {until}"
+    return f", archived up to {until}" if until else ""
+
+
+def _ends(report: RunReport) -> Iterable[str]:
+    counts = {
+        "mirrored": report.mirrored,
+        "already mirrored": report.already,
+        "held": report.held,
+        "quarantined": report.quarantined,
+        "filtered": sum(report.filtered.values()),
+        "gone": report.gone,
+        "failed": report.failed,
+    }
+    rules = ", ".join(f"{number} by {rule}" for rule, number in report.filtered.items())
+    for name, count in counts.items():
+        if count:
+            yield f"{count} {name} ({rules})" if name == "filtered" else f"{count} {name}"
+
+
+def _names(codes: Sequence[str]) -> str:
+    rest = len(codes) - _MOST_NAMES
+    return ", ".join(codes[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
