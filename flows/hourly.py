@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
-from onc_mirror.gathering import FLOW, MirrorRequest
+from onc_mirror.gathering import MirrorRequest
 from onc_mirror.mirror import open_mirror
-from onc_mirror.mirroring import begun_run
+from onc_mirror.mirroring import FLOW
 from onc_mirror.planning import outcomes as settled
+from onc_mirror.runs import begun_run
 from onc_mirror.settings import load_settings
-from tasks.listing import find_devices, list_devices
+from tasks.listing import begin_inquiry, find_devices, list_devices
 from tasks.policy import safely
 from tasks.reporting import final_state, finish_run, show_run
 from tasks.starting import hourly_request
@@ -50,9 +51,10 @@ def mirror_hour(
 @safely
 def _mirror_hour(request: MirrorRequest) -> State[Any]:
     settings = load_settings()
-    with open_mirror(settings) as mirror, begun_run(mirror, request) as run:
-        gathered = list_devices(mirror, run, find_devices(mirror, run))
-        planned = plan_transfers(mirror, run, gathered)
+    with open_mirror(settings) as mirror, begun_run(mirror, FLOW) as run:
+        inquiry = begin_inquiry(mirror, run, request)
+        gathered = list_devices(mirror, inquiry, find_devices(mirror, inquiry))
+        planned = plan_transfers(mirror, inquiry, gathered)
         outcomes = transfer_files(mirror, run, planned)
         report = finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
     show_run(report, settings.store_url)

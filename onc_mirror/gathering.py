@@ -7,7 +7,6 @@ the run and stops nobody.
 from __future__ import annotations
 
 import logging
-import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from onc_mirror.mirror import Mirror
+    from onc_mirror.runs import Run
     from onc_mirror.selection import Selection
 
 logger = logging.getLogger(__name__)
 
-FLOW = "mirror-hour"
 FIRST_WINDOW = timedelta(hours=1)
 _INSTANT = timedelta(milliseconds=1)
 _CLOCK_TOLERANCE = timedelta(seconds=2)
@@ -69,46 +68,53 @@ class MirrorRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """A run that has begun.
+class Inquiry:
+    """What a run asks the archive.
 
     Attributes:
-        run_id: Its name in ledger and report.
-        began_at: The moment fixed before the first listing, UTC.
-        request: What was asked.
-        archive_time: The archive's clock at that moment where ours runs ahead of it, else None.
+        run: The run.
+        request: What the run is asked.
+        until: End of every window of archive time, UTC, exclusive: nothing can have been archived later.
     """
 
-    run_id: str
-    began_at: datetime
+    run: Run
     request: MirrorRequest
-    archive_time: datetime | None = None
+    until: datetime
 
-    @property
-    def latest_end(self) -> datetime:
-        """The end of the window unless an earlier one is asked for: nothing can have been archived later."""
-        return self.archive_time or self.began_at
+    def nothing_yet(self) -> Gathered:
+        """What has been gathered before the first device is listed."""
+        return Gathered(self.request.since, self.until, moves_watermarks=self.request.sees_everything)
 
 
 @dataclass(slots=True)
 class Gathered:
-    """What the archive listed in a run, per device, and what went wrong with listing."""
+    """What the archive listed in a run, per device, and what went wrong with listing.
 
+    Attributes:
+        since: Begin of the window that was asked for; None when each device has its own.
+        until: Its end, or None.
+        moves_watermarks: Whether all that the settings want was asked for, so that watermarks may pass what was
+            left out.
+        listings: The devices that were listed.
+        errors: The devices that could not be.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    moves_watermarks: bool = False
     listings: list[Listing] = field(default_factory=list)
     errors: list[DeviceError] = field(default_factory=list)
 
 
-def begin_run(mirror: Mirror, request: MirrorRequest) -> Run:
-    """Fix the run's moment and name, and note in the ledger that it began."""
-    now = mirror.clock()
-    run = Run(f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", now, request, _archive_time(mirror, now))
-    mirror.ledger.start_run(run.run_id, FLOW, now)
-    return run
+def begin_inquiry(mirror: Mirror, run: Run, request: MirrorRequest) -> Inquiry:
+    """Fix where the windows of the run end, by the archive's clock where ours runs ahead of it."""
+    latest = _archive_time(mirror, run.began_at) or run.began_at
+    return Inquiry(run, request, min(request.until or latest, latest))
 
 
-def devices_of(mirror: Mirror, run: Run) -> tuple[Device, ...]:
-    """The devices of the run: the deployed ones that the request leaves in, or those of the files it names."""
-    request = run.request
+def devices_of(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
+    """The devices to list: the deployed ones that the request leaves in, or those of the files it names."""
+    request = inquiry.request
     if request.only is not None:
         table = {device.code: device for device in load_device_table(mirror.settings.devices_file)}
         codes = sorted({file.device_code for file in request.only})
@@ -119,7 +125,7 @@ def devices_of(mirror: Mirror, run: Run) -> tuple[Device, ...]:
         codes=request.devices,
         locations=request.locations,
         categories=request.categories,
-        now=run.began_at,
+        now=inquiry.run.began_at,
     )
     if not devices:
         raise UnknownDeviceError(
@@ -129,13 +135,13 @@ def devices_of(mirror: Mirror, run: Run) -> tuple[Device, ...]:
     return devices
 
 
-def list_devices(mirror: Mirror, run: Run, devices: Sequence[Device]) -> Gathered:
+def list_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) -> Gathered:
     """List all devices side by side."""
-    gathered = Gathered()
+    gathered = inquiry.nothing_yet()
     with side_by_side(mirror.settings.concurrency, "list") as pool:
         delays = mirror.settings.retry_delays_s
         waiting = [
-            (device, pool.submit(with_retries, lambda device=device: list_device(mirror, run, device), delays))
+            (device, pool.submit(with_retries, lambda device=device: list_device(mirror, inquiry, device), delays))
             for device in devices
         ]
     for device, future in waiting:
@@ -153,18 +159,19 @@ def gather(gathered: Gathered, device: Device, result: Callable[[], Listing]) ->
         gathered.errors.append(DeviceError(device.code, cause.reason, str(cause)))
 
 
-def list_device(mirror: Mirror, run: Run, device: Device) -> Listing:
+def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
     """List one device's window and enter every row in the ledger.
 
     Raises:
         MirrorError: The archive did not list, or the ledger did not take the rows.
     """
-    if run.request.only is not None:
-        listing = _list_exactly(mirror, device, run.request.only)
+    run, request = inquiry.run, inquiry.request
+    if request.only is not None:
+        listing = _list_exactly(mirror, device, request.only)
     else:
         watermark = mirror.ledger.watermark(device.code)
-        window = device_window(watermark, mirror.settings.overlap, run)
-        if watermark is None and run.request.takes_up_held:
+        window = device_window(watermark, mirror.settings.overlap, request.since, inquiry.until)
+        if watermark is None and request.takes_up_held:
             # Should this first listing fail, a later one must still reach back to here.
             mirror.ledger.advance_watermark(device.code, window.since + mirror.settings.overlap, run.began_at)
         listing = mirror.archive.list_files(device.code, archived=window)
@@ -173,26 +180,26 @@ def list_device(mirror: Mirror, run: Run, device: Device) -> Listing:
     return listing
 
 
-def device_window(watermark: datetime | None, overlap: timedelta, run: Run) -> TimeWindow:
-    """The archive-time window of one device.
+def device_window(
+    watermark: datetime | None, overlap: timedelta, since: datetime | None, until: datetime
+) -> TimeWindow:
+    """The archive-time window of one device: from where it is asked for, else from behind its watermark.
 
     >>> from datetime import UTC
     >>> noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
-    >>> run = Run("r", noon, MirrorRequest())
-    >>> device_window(None, timedelta(hours=1), run).since.hour
+    >>> device_window(None, timedelta(hours=1), None, noon).since.hour
     10
-    >>> device_window(noon - timedelta(days=2), timedelta(hours=1), run).since.isoformat()
+    >>> device_window(noon - timedelta(days=2), timedelta(hours=1), None, noon).since.isoformat()
     '2026-11-20T11:00:00+00:00'
     """
-    until = min(run.request.until or run.latest_end, run.latest_end)
-    if run.request.since is not None:
-        if run.request.since >= until:
-            raise SettingsError(f"The window begins at {run.request.since}, when it is over: {until}.")
-        return TimeWindow(run.request.since, until)
-    since = (watermark or until - FIRST_WINDOW) - overlap
-    if since >= until:  # the clock went back, or the window asked for ends before the watermark
-        since = until - FIRST_WINDOW - overlap
-    return TimeWindow(since, until)
+    if since is not None:
+        if since >= until:
+            raise SettingsError(f"The window begins at {since}, when it is over: {until}.")
+        return TimeWindow(since, until)
+    begin = (watermark or until - FIRST_WINDOW) - overlap
+    if begin >= until:  # the clock went back, or the window asked for ends before the watermark
+        begin = until - FIRST_WINDOW - overlap
+    return TimeWindow(begin, until)
 
 
 def _archive_time(mirror: Mirror, now: datetime) -> datetime | None:
@@ -208,19 +215,6 @@ def _archive_time(mirror: Mirror, now: datetime) -> datetime | None:
         (now - archive_time).total_seconds(),
     )
     return archive_time
-
-
-def passes_watermark(watermark: datetime | None, window: TimeWindow) -> bool:
-    """Whether a fully listed `window` moves `watermark` to its end: it must leave no gap behind.
-
-    >>> from datetime import UTC
-    >>> at = lambda hour: datetime(2026, 11, 22, hour, tzinfo=UTC)
-    >>> passes_watermark(at(10), TimeWindow(at(9), at(12)))
-    True
-    >>> passes_watermark(at(8), TimeWindow(at(9), at(12)))
-    False
-    """
-    return watermark is None or window.since <= watermark < window.until
 
 
 def _list_exactly(mirror: Mirror, device: Device, only: Sequence[ArchiveFile]) -> Listing:

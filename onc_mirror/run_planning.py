@@ -15,7 +15,7 @@ from onc_mirror.model import Decision, Listing
 from onc_mirror.selection import Selection
 
 if TYPE_CHECKING:
-    from onc_mirror.gathering import Gathered, Run
+    from onc_mirror.gathering import Gathered, Inquiry
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import ArchiveFile
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NOTHING = Listing("", None, ())
 
 
-def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
+def plan_run(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.DataFrame:
     """Decide about every listed row, and enter in the ledger what is decided without a transfer.
 
     Files that earlier runs left unfinished join the listed ones, so that they are taken up again although the
@@ -36,12 +36,12 @@ def plan_run(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
         MirrorError: The store is not there or closed (asked only when there is something to publish), or the
             ledger is out of reach.
     """
-    planned = pd.concat([_plan_device(mirror, run, listing) for listing in [*gathered.listings, _NOTHING]])
+    planned = pd.concat([_plan_device(mirror, inquiry, listing) for listing in [*gathered.listings, _NOTHING]])
     decided = planning.to_record(planned)
-    if not run.request.sees_everything:
+    if not inquiry.request.sees_everything:
         # What a person leaves out today is not what the settings leave out: the next hourly run must see it.
         decided = tuple(outcome for outcome in decided if outcome.decision is not Decision.FILTERED)
-    mirror.ledger.record_many(decided, run_id=run.run_id, now=run.began_at)
+    mirror.ledger.record_many(decided, run_id=inquiry.run.run_id, now=inquiry.run.began_at)
     if (planned["decision"] == Decision.FETCH).any():
         # Asking for anything tells a missing or closed bucket before the first download.
         next(iter(mirror.store.list("")), None)
@@ -54,21 +54,21 @@ def to_fetch(planned: pd.DataFrame) -> tuple[ArchiveFile, ...]:
     return files_from_frame(wanted.sort_values("begins_at", ascending=False))
 
 
-def _plan_device(mirror: Mirror, run: Run, listing: Listing) -> pd.DataFrame:
+def _plan_device(mirror: Mirror, inquiry: Inquiry, listing: Listing) -> pd.DataFrame:
     code = listing.device_code
-    left = mirror.ledger.unfinished(code) if run.request.takes_up_held else ()
+    left = mirror.ledger.unfinished(code) if inquiry.request.takes_up_held else ()
     listed = {file.filename for file in listing.files}
     files = [*listing.files, *(file for file in left if file.filename not in listed)]
     entries = mirror.ledger.entries(code, [file.filename for file in (*files, *listing.unlisted)])
     rows = listing_frame(files)
-    planned = planning.plan(rows, entries, _selection(mirror, run), now=run.began_at, device_code=code)
+    planned = planning.plan(rows, entries, _selection(mirror, inquiry), now=inquiry.run.began_at, device_code=code)
     if not listing.unlisted:
         return planned
-    gone = planning.plan_unlisted(listing_frame(listing.unlisted), entries, now=run.began_at)
+    gone = planning.plan_unlisted(listing_frame(listing.unlisted), entries, now=inquiry.run.began_at)
     return pd.concat([planned, gone])
 
 
-def _selection(mirror: Mirror, run: Run) -> Selection:
-    if run.request.only is not None:
+def _selection(mirror: Mirror, inquiry: Inquiry) -> Selection:
+    if inquiry.request.only is not None:
         return Selection()
-    return run.request.selection or Selection(extensions=frozenset(mirror.settings.extensions))
+    return inquiry.request.selection or Selection(extensions=frozenset(mirror.settings.extensions))

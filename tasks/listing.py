@@ -8,36 +8,46 @@ from prefect import task
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from onc_mirror import gathering
-from onc_mirror.gathering import Gathered, Run
+from onc_mirror.gathering import Gathered, Inquiry, MirrorRequest
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Device, Listing
+from onc_mirror.runs import Run
 from tasks.policy import UNCACHED, retries, safely
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+@task(name="begin-inquiry", **UNCACHED)
+@safely
+def begin_inquiry(mirror: Mirror, run: Run, request: MirrorRequest) -> Inquiry:
+    """Fix where the windows of the run end."""
+    return gathering.begin_inquiry(mirror, run, request)
+
+
 @task(name="find-devices", **UNCACHED)
 @safely
-def find_devices(mirror: Mirror, run: Run) -> tuple[Device, ...]:
+def find_devices(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
     """Ask the archive which devices are deployed; the device table is the fallback."""
-    return gathering.devices_of(mirror, run)
+    return gathering.devices_of(mirror, inquiry)
 
 
 @task(name="list-device", task_run_name="list {device.code}", tags=["archive"], **UNCACHED)
 @safely
-def list_device(mirror: Mirror, run: Run, device: Device) -> Listing:
+def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
     """List one device and enter every row in the ledger."""
-    return gathering.list_device(mirror, run, device)
+    return gathering.list_device(mirror, inquiry, device)
 
 
-def list_devices(mirror: Mirror, run: Run, devices: Sequence[Device]) -> Gathered:
+def list_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) -> Gathered:
     """List all devices side by side; one that cannot be listed becomes an error and stops nobody."""
-    gathered = Gathered()
+    gathered = inquiry.nothing_yet()
     retried = list_device.with_options(**retries(mirror.settings.retry_delays_s))
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency)
     with runner:
-        futures = [runner.submit(retried, {"mirror": mirror, "run": run, "device": device}) for device in devices]
+        futures = [
+            runner.submit(retried, {"mirror": mirror, "inquiry": inquiry, "device": device}) for device in devices
+        ]
         for device, future in zip(devices, futures, strict=True):
             gathering.gather(gathered, device, future.result)
     return gathered

@@ -9,11 +9,13 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 
-from onc_mirror import mirroring
-from onc_mirror.gathering import Gathered, Run
+from onc_mirror import runs
+from onc_mirror.gathering import Gathered
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
 from onc_mirror.reporting import RunReport
+from onc_mirror.wording import closing_sentence, printable
+from onc_mirror.runs import Run
 from tasks.policy import UNCACHED, safely
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ _NOTHING_WRONG = [{"device": "", "file": "", "decision": "", "reason": "", "what
 @safely
 def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: list[Outcome]) -> RunReport:
     """Move the watermarks and report."""
-    return mirroring.finish_run(mirror, run, gathered, outcomes)
+    return runs.finish_run(mirror, run, gathered, outcomes)
 
 
 @task(name="show-run", **UNCACHED)
@@ -50,10 +52,7 @@ def show_run(report: RunReport, store_url: str) -> None:
 
 def final_state(report: RunReport) -> State[None]:
     """The state that tells an operator at a glance how the run ended."""
-    message = (
-        f"{report.mirrored} of {report.listed} listed files mirrored, {report.already} already, {report.held} held,"
-        f" {report.quarantined} quarantined, {report.failed} failed; devices not listed: {len(report.errors)}."
-    )
+    message = printable(closing_sentence(report))
     if report.state == "failed":
         return Failed(message=message)
     return Completed(name="CompletedWithHeld" if report.state == "completed-with-held" else None, message=message)
@@ -62,20 +61,9 @@ def final_state(report: RunReport) -> State[None]:
 def _attention(report: RunReport) -> list[dict[str, Any]]:
     devices = [(error.device, "", "failed", error.reason, error.detail) for error in report.errors]
     files = [(file.device, file.filename, file.decision.value, file.reason, file.detail) for file in report.attention]
-    return [dict(zip(_NOTHING_WRONG[0], map(_storable, row), strict=True)) for row in [*devices, *files]]
-
-
-def _storable(text: str) -> str:
-    # The archive's JSON can hold half a surrogate pair, which no UTF-8 can, nor Prefect's database.
-    return text.encode(errors="backslashreplace").decode()
+    return [dict(zip(_NOTHING_WRONG[0], map(printable, row), strict=True)) for row in [*devices, *files]]
 
 
 def _summary(report: RunReport, store_url: str) -> str:
-    return (
-        f"## {report.state.replace('-', ' ').capitalize()}\n\n"
-        f"| listed | mirrored | already | held | quarantined | filtered | gone | failed | bytes | seconds |\n"
-        f"|---|---|---|---|---|---|---|---|---|---|\n"
-        f"| {report.listed} | {report.mirrored} | {report.already} | {report.held} | {report.quarantined}"
-        f" | {sum(report.filtered.values())} | {report.gone} | {report.failed} | {report.bytes} |"
-        f" {report.seconds:.1f} |\n\nThe files are in `{store_url}`."
-    )
+    headline = report.state.replace("-", " ").capitalize()
+    return f"## {headline}\n\n{printable(closing_sentence(report))}\n\nThe files are in `{store_url}`."

@@ -13,11 +13,13 @@ from prefect import task
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from onc_mirror import mirroring, run_planning, transferring
+from onc_mirror import run_planning, run_transfers, transferring
 from onc_mirror.errors import MirrorError, UnexpectedError
-from onc_mirror.gathering import Gathered, Run
+from onc_mirror.gathering import Gathered, Inquiry
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import ArchiveFile, Decision, Fetched, Outcome, Verdict
+from onc_mirror.runs import Run
+from onc_mirror.transferring import Published
 from tasks.policy import UNCACHED, retries, safely
 
 if TYPE_CHECKING:
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
 
 @task(name="plan-transfers", **UNCACHED)
 @safely
-def plan_transfers(mirror: Mirror, run: Run, gathered: Gathered) -> pd.DataFrame:
+def plan_transfers(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.DataFrame:
     """Decide about every listed file."""
-    return run_planning.plan_run(mirror, run, gathered)
+    return run_planning.plan_run(mirror, inquiry, gathered)
 
 
 @task(name="download", task_run_name="download {file.device_code} {file.filename}", tags=["archive"], **UNCACHED)
@@ -50,7 +52,7 @@ def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdic
 
 @task(name="publish", task_run_name="publish {file.device_code} {file.filename}", tags=["store"], **UNCACHED)
 @safely
-def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> str:
+def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> Published:
     """Upload one judged file."""
     return transferring.publish_file(mirror, file, fetched, verdict)
 
@@ -68,7 +70,7 @@ class TaskSteps:
 @safely
 def mirror_file(mirror: Mirror, run: Run, file: ArchiveFile, steps: TaskSteps) -> State[Outcome]:
     """Bring one file to its end and record it; the task's state carries the outcome."""
-    outcome = mirroring.conclude(mirror, run, file, steps)
+    outcome = run_transfers.conclude(mirror, run, file, steps)
     if outcome.decision is Decision.FAILED:
         return Failed(message=outcome.detail, data=outcome)
     return Completed(name=outcome.decision.capitalize(), message=outcome.detail or None, data=outcome)

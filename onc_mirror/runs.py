@@ -1,0 +1,137 @@
+"""A run's life, whatever it does: it begins, breaks off or finishes, and ends in a report.
+
+Guarantees: a run that began stands in the ledger, and one that ended stands there with its report, also when it
+broke off; a device's watermark moves only when the run ends, only over a window that was listed whole, and never
+backwards; the bucket gets the report when something was done or is wrong.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from onc_mirror.errors import MirrorError
+from onc_mirror.faults import named
+from onc_mirror.gathering import Gathered
+from onc_mirror.layout import report_key
+from onc_mirror.reporting import DeviceError, build_report
+from onc_mirror.retrying import with_retries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from onc_mirror.mirror import Mirror
+    from onc_mirror.model import Outcome, TimeWindow
+    from onc_mirror.reporting import RunReport
+
+NO_DEVICE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that has begun.
+
+    Attributes:
+        run_id: Its name in ledger and report.
+        flow: What runs: `mirror-hour`, `backfill`, `reconcile` or `scrub`.
+        began_at: The moment fixed before anything was asked, UTC.
+    """
+
+    run_id: str
+    flow: str
+    began_at: datetime
+
+
+@contextmanager
+def begun_run(mirror: Mirror, flow: str) -> Iterator[Run]:
+    """Begin a run; one that breaks off, or is told to stop, ends in a report in the ledger that says why."""
+    run = begin_run(mirror, flow)
+    try:
+        yield run
+    except KeyboardInterrupt:
+        _break_off(mirror, run, "interrupted", "The run was told to stop; the next one goes on from there.")
+        raise
+    except Exception as error:  # a fault of ours must not leave a run that seems to go on for ever
+        cause = named(error)
+        _break_off(mirror, run, cause.reason, str(cause))
+        raise
+
+
+def begin_run(mirror: Mirror, flow: str) -> Run:
+    """Fix the run's moment and name, and note in the ledger that it began."""
+    now = mirror.clock()
+    run = Run(f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", flow, now)
+    mirror.ledger.start_run(run.run_id, flow, now)
+    return run
+
+
+def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Sequence[Outcome]) -> RunReport:
+    """Move the watermarks, then report: to the ledger always, to the bucket when there is something to say.
+
+    Args:
+        mirror: The parts.
+        run: The run.
+        gathered: What the archive listed; nothing when it was not asked.
+        outcomes: The end of every file, recorded already.
+    """
+    if gathered.moves_watermarks:
+        _advance_watermarks(mirror, gathered)
+    report = _report(mirror, run, gathered, outcomes)
+    mirror.ledger.finish_run(report, mirror.clock())
+    if not report.is_noteworthy:
+        return report
+    try:
+        with_retries(lambda: _publish_report(mirror, run, report), mirror.settings.retry_delays_s)
+    except MirrorError as error:
+        gathered.errors.append(DeviceError(NO_DEVICE, error.reason, f"The report is not in the bucket. {error}"))
+        report = _report(mirror, run, gathered, outcomes)
+        mirror.ledger.finish_run(report, mirror.clock())
+    return report
+
+
+def passes_watermark(watermark: datetime | None, window: TimeWindow) -> bool:
+    """Whether a fully listed `window` moves `watermark` to its end: it must leave no gap behind.
+
+    >>> from datetime import UTC, datetime
+    >>> from onc_mirror.model import TimeWindow
+    >>> at = lambda hour: datetime(2026, 11, 22, hour, tzinfo=UTC)
+    >>> passes_watermark(at(10), TimeWindow(at(9), at(12)))
+    True
+    >>> passes_watermark(at(8), TimeWindow(at(9), at(12)))
+    False
+    """
+    return watermark is None or window.since <= watermark < window.until
+
+
+def _advance_watermarks(mirror: Mirror, gathered: Gathered) -> None:
+    for listing in gathered.listings:
+        if listing.window is not None and passes_watermark(
+            mirror.ledger.watermark(listing.device_code), listing.window
+        ):
+            mirror.ledger.advance_watermark(listing.device_code, listing.window.until, mirror.clock())
+
+
+def _break_off(mirror: Mirror, run: Run, reason: str, detail: str) -> None:
+    cause = DeviceError(NO_DEVICE, reason, detail)
+    mirror.ledger.finish_run(_report(mirror, run, Gathered(errors=[cause]), ()), mirror.clock())
+
+
+def _publish_report(mirror: Mirror, run: Run, report: RunReport) -> None:
+    key = report_key(run.flow, run.run_id, run.began_at)
+    mirror.store.write(key, report.to_json().encode(), "application/json")
+
+
+def _report(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Iterable[Outcome]) -> RunReport:
+    return build_report(
+        run_id=run.run_id,
+        flow=run.flow,
+        window=(gathered.since, gathered.until),
+        devices=[one.device_code for one in gathered.listings]
+        + [error.device for error in gathered.errors if error.device],
+        outcomes=outcomes,
+        errors=gathered.errors,
+        seconds=(mirror.clock() - run.began_at).total_seconds(),
+    )
