@@ -5,7 +5,7 @@ The ledger is not the truth for bytes (that is the bucket, which describes itsel
 """
 
 from onc_mirror.ledger.ledger import Ledger
-from onc_mirror.ledger.opening import open_ledger
-from onc_mirror.ledger.summarising import DeviceSummary, RunRecord
+from onc_mirror.ledger.opening import missing_ledger, open_ledger
+from onc_mirror.ledger.summarising import DeviceSummary, FileRecord, RunRecord
 
-__all__ = ["DeviceSummary", "Ledger", "RunRecord", "open_ledger"]
+__all__ = ["DeviceSummary", "FileRecord", "Ledger", "RunRecord", "missing_ledger", "open_ledger"]

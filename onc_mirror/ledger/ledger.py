@@ -15,13 +15,13 @@ from onc_mirror.ledger.upserting import insert_into
 from onc_mirror.model import WRONG_DEVICE, ProvenObject, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     import pandas as pd
     from sqlalchemy import Engine
 
-    from onc_mirror.ledger.summarising import DeviceSummary, RunRecord
+    from onc_mirror.ledger.summarising import DeviceSummary, FileRecord, RunRecord
     from onc_mirror.model import ArchiveFile, Outcome
     from onc_mirror.reporting import RunReport
 
@@ -140,8 +140,8 @@ class Ledger:
 
         * `MIRRORED`, and `ALREADY` with a key (the bucket held it): mirrored, and settled as this row says.
           `ALREADY` without a key changes nothing.
-        * `HELD` and `FAILED`: held, with one attempt more, until the outcome's `next_try_at`. An older proven
-          object stays known.
+        * `HELD` and `FAILED`: held until the outcome's `next_try_at`, with one attempt more if the file is to blame.
+          An older proven object stays known.
         * `QUARANTINED`: quarantined, and settled. With a hash it is about bytes and counts an attempt; without
           one it is about the row alone, and counts only for a file that is `listed` or was so quarantined before.
         * `FILTERED`: filtered by the rule named as the reason, unless mirrored, quarantined or held.
@@ -174,6 +174,17 @@ class Ledger:
         """Return every device that has a watermark or a file, sorted by code."""
         with self._database.reading() as connection:
             return summarising.summarise_devices(connection)
+
+    def files_in(
+        self, *states: State, device_codes: Collection[str] = (), limit: int | None = None
+    ) -> tuple[FileRecord, ...]:
+        """Return the files that are in one of these states, of all devices or of some.
+
+        Returns:
+            Those that are in their state for longest first; at most `limit` of them.
+        """
+        with self._database.reading() as connection:
+            return summarising.read_files(connection, states, device_codes, limit)
 
     def try_writing(self) -> None:
         """Do as if something were written; nothing changes."""

@@ -54,6 +54,20 @@ def open_ledger(url: str) -> Ledger:
     return Ledger(engine, place)
 
 
+def missing_ledger(url: str) -> str | None:
+    """Return where a SQLite ledger should be that is not there, for who wants to look and not to create it.
+
+    None when it is there, as a database of a server always counts.
+
+    Raises:
+        SettingsError: The URL is none, or of another database.
+    """
+    parsed = _parse(url)
+    place = place_of(parsed)
+    is_file = parsed.get_backend_name() == "sqlite" and not place.startswith("file:")
+    return place if is_file and not Path(place).exists() else None
+
+
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)

@@ -1,4 +1,4 @@
-"""What `onc-mirror status` shows: devices and runs as the ledger has them."""
+"""What `onc-mirror status` shows: devices, single files and runs as the ledger has them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, select
 
+from onc_mirror.ledger.rows import exact_names, key_of
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
@@ -37,6 +38,33 @@ class DeviceSummary:
     size_bytes: Mapping[State, int]
     oldest_held_since: datetime | None
     newest_data_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """Where one file stands.
+
+    Attributes:
+        filename: Its name in the archive.
+        device_code: Its device.
+        state: Where it stands.
+        reason: Fixed slug; for `FILTERED` the rule; empty when there is none.
+        detail: One sentence for people, or empty.
+        since: Since when it is in this state, UTC.
+        attempts: How often it was tried in vain.
+        next_try_at: Before when it is not tried again, UTC; None: the next run, or never.
+        quarantine_key: Where its bad bytes are in the bucket, or None.
+    """
+
+    filename: str
+    device_code: str
+    state: State
+    reason: str
+    detail: str
+    since: datetime
+    attempts: int
+    next_try_at: datetime | None
+    quarantine_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +107,20 @@ def summarise_devices(connection: Connection) -> tuple[DeviceSummary, ...]:
     return tuple(_summary(code, watermarks.get(code), rows) for code, rows in sorted(found.items()))
 
 
+def read_files(
+    connection: Connection, states: Collection[State], device_codes: Iterable[str], limit: int | None
+) -> tuple[FileRecord, ...]:
+    """Return the files in these states; see `Ledger.files_in`."""
+    facts = ("reason", "rule", "detail", "state", "state_since", "attempts", "next_try_at", "quarantine_key")
+    columns = [files.c[name] for name in ("device_code", "filename", "exact_name", *facts)]
+    wanted = select(*columns).where(files.c.state.in_(states))
+    keys = [key_of(code, "")[0] for code in device_codes]
+    if keys:
+        wanted = wanted.where(files.c.device_code.in_(keys))
+    oldest_first = wanted.order_by(files.c.state_since, files.c.device_code, files.c.filename).limit(limit)
+    return tuple(_record(row) for row in connection.execute(oldest_first))
+
+
 def latest_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:
     """Return the runs that began last, the newest first."""
     columns = (runs.c.run_id, runs.c.flow, runs.c.started_at, runs.c.finished_at, runs.c.state)
@@ -95,4 +137,20 @@ def _summary(device_code: str, watermark: datetime | None, rows: Mapping[State, 
         MappingProxyType({state: int(rows[state].size_bytes) if state in rows else 0 for state in State}),
         held.oldest_since if held else None,
         mirrored.newest_data_at if mirrored else None,
+    )
+
+
+def _record(row: Row[Any]) -> FileRecord:
+    device_code, filename = exact_names(row.device_code, row.filename, row.exact_name)
+    state = State(row.state)
+    return FileRecord(
+        filename,
+        device_code,
+        state,
+        (row.rule or "") if state is State.FILTERED else row.reason,
+        row.detail,
+        row.state_since,
+        row.attempts,
+        row.next_try_at,
+        row.quarantine_key,
     )

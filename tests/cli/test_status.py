@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from infra.sandbox.archive.faults import Kind
+from onc_mirror.ledger import open_ledger
+from onc_mirror.model import Decision, Outcome
+from tests.support.archive_files import archive_file
 
 if TYPE_CHECKING:
     from tests.support.archive import RunningArchive
     from tests.support.console import Console
 
 DEVICE = "TUMSTANDARDMODULE001"
+OTHER = "TUMLIDAR001"
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LATER = NOON + timedelta(hours=1)
 WINDOW = ("--since", "2022-05-02T10:00", "--until", "PT2H")
 NEEDED = {"ONC_TOKEN": None, "ONC_MIRROR_STORE_URL": None, "ONC_MIRROR_ARCHIVE_URL": None}
 
 
-def test_an_empty_ledger_says_so(console: Console) -> None:
+@pytest.mark.parametrize("state", ["missing", "empty"])
+def test_a_ledger_without_runs_says_so_and_is_not_created(console: Console, state: str) -> None:
+    path = console.state / "ledger.db"
+    if state == "empty":
+        open_ledger(f"sqlite:///{path}").close()
+    before = path.exists()
+
     people = console.run("status", **NEEDED)
     programs = console.run("status", "--json", **NEEDED)
 
-    assert (people.code, people.out) == (0, "The ledger is empty: nothing has run yet.\n")
-    assert programs.json == {"devices": [], "runs": []}
+    begin = {"missing": f"There is no ledger at {path}", "empty": "The ledger is empty"}[state]
+    assert people.code == programs.code == 0
+    assert people.out.startswith(f"{begin}: nothing has run yet. ")
+    assert programs.json == {"devices": [], "files": [], "runs": []}
+    assert path.exists() == before
 
 
 def test_status_tells_devices_and_runs_without_token_and_store(console: Console, archive: RunningArchive) -> None:
@@ -36,10 +55,73 @@ def test_status_tells_devices_and_runs_without_token_and_store(console: Console,
     assert device["watermark"] == "2022-05-02T12:00:00Z"
     assert device["newest_data_at"] == "2022-05-02T10:00:00Z"
     assert device["oldest_held_since"].endswith("Z")
+    (held,) = answer.json["files"]
+    assert (held["state"], held["reason"], held["device"]) == ("held", "not-ready", DEVICE)
     (record,) = answer.json["runs"]
     assert (record["run_id"], record["state"]) == (run.json["run_id"], "completed-with-held")
     assert f"{DEVICE}  2022-05-02T12:00:00Z         1     1 " in table
     assert record["run_id"] in table
+
+
+@pytest.fixture
+def crowded(console: Console) -> Console:
+    """A ledger with 23 held files of one device and a quarantined one of another, the first held the oldest."""
+    with open_ledger(f"sqlite:///{console.state / 'ledger.db'}") as ledger:
+        ledger.start_run("r", "mirror-hour", NOON)
+        for number in range(23):
+            file = archive_file(number, DEVICE)
+            outcome = Outcome(file, Decision.HELD, "stalled", f"{file.filename}: No byte came.", next_try_at=LATER)
+            ledger.record(outcome, run_id="r", now=NOON + timedelta(minutes=number))
+        other = Outcome(archive_file(99, OTHER), Decision.QUARANTINED, "truncated-file", sha256="ab")
+        ledger.record(other, run_id="r", now=LATER)
+        filtered = Outcome(archive_file(100, OTHER), Decision.FILTERED, "extension")
+        ledger.record(filtered, run_id="r", now=NOON)
+    return console
+
+
+def test_what_waits_is_named_with_its_reason_the_oldest_first(crowded: Console) -> None:
+    told = crowded.run("status", **NEEDED).out.partition("Held and quarantined: the oldest 20 of 24\n")[2]
+
+    heading, _, *rows = told.partition("\n\n")[0].splitlines()
+    assert heading.split("  ")[0] == "file"
+    assert [row.split()[0] for row in rows] == [archive_file(number, DEVICE).filename for number in range(20)]
+    assert re.split("  +", rows[0])[1:] == [
+        DEVICE, "held", "stalled", "2026-11-22T12:00:00Z", "1", "2026-11-22T13:00:00Z", "No byte came."
+    ]  # fmt: skip
+    assert "... and 4 more: --all names them.\n" in told
+
+
+def test_all_and_json_name_every_file(crowded: Console) -> None:
+    told = crowded.run("status", "--all", **NEEDED).out
+    files = crowded.run("status", "--json", **NEEDED).json["files"]
+
+    assert "Held and quarantined\n" in told
+    assert told.count("truncated-file") == 1
+    assert len(files) == 24
+    assert files[-1] == {
+        "filename": archive_file(99, OTHER).filename,
+        "device": OTHER,
+        "state": "quarantined",
+        "reason": "truncated-file",
+        "since": "2026-11-22T13:00:00Z",
+        "attempts": 1,
+        "next_try_at": None,
+        "quarantine_key": None,
+        "detail": "",
+    }
+
+
+def test_devices_and_states_are_chosen(crowded: Console) -> None:
+    other = crowded.run("status", "-d", OTHER, "--json", **NEEDED).json
+    filtered = crowded.run("status", "--state", "filtered", "--state", "gone", "--json", **NEEDED).json
+    unknown = crowded.run("status", "-d", "NEVER001", "--state", "gone", **NEEDED)
+
+    assert [device["device"] for device in other["devices"]] == [OTHER]
+    assert [(file["device"], file["state"]) for file in other["files"]] == [(OTHER, "quarantined")]
+    assert [(file["state"], file["reason"]) for file in filtered["files"]] == [("filtered", "extension")]
+    assert "The ledger has nothing of NEVER001" in unknown.out
+    assert "Gone: no file." in unknown.out
+    assert "r    mirror-hour" in unknown.out
 
 
 def test_a_ledger_out_of_reach_is_one_line(console: Console) -> None:

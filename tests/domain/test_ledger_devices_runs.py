@@ -87,3 +87,31 @@ def test_the_summary_counts_files_and_bytes_by_state(ledger: Ledger) -> None:
     }
     assert (device.size_bytes[State.MIRRORED], device.size_bytes[State.HELD]) == (200, 100)
     assert (device.oldest_held_since, device.newest_data_at) == (NOON, files[1].ends_at)
+
+
+def test_files_of_some_states_and_devices_come_oldest_first_under_their_exact_names(ledger: Ledger) -> None:
+    odd = archive_file(3, filename="half a pair \ud800.hdf5")
+    held = Outcome(odd, Decision.HELD, "stalled", "No byte.", next_try_at=LATER)
+    ledger.record(held, run_id=RUN, now=LATER)
+    bad = Outcome(archive_file(1), Decision.QUARANTINED, "truncated-file", key="quarantine/x", sha256="ab")
+    ledger.record(bad, run_id=RUN, now=NOON)
+    ledger.record(Outcome(archive_file(2), Decision.FILTERED, "extension"), run_id=RUN, now=NOON)
+    ledger.record(Outcome(archive_file(0, "ANOTHER"), Decision.GONE, "vanished"), run_id=RUN, now=NOON)
+
+    waiting = ledger.files_in(State.HELD, State.QUARANTINED)
+    filtered, gone = ledger.files_in(State.FILTERED), ledger.files_in(State.GONE, device_codes=["ANOTHER"])
+
+    assert [(file.filename, file.reason, file.since) for file in waiting] == [
+        (archive_file(1).filename, "truncated-file", NOON),
+        (odd.filename, "stalled", LATER),
+    ]
+    assert [(file.attempts, file.next_try_at, file.quarantine_key) for file in waiting] == [
+        (1, None, "quarantine/x"),
+        (1, LATER, None),
+    ]
+    assert ledger.files_in(State.HELD, State.QUARANTINED, limit=1) == waiting[:1]
+    assert [(file.state, file.reason) for file in (*filtered, *gone)] == [
+        ("filtered", "extension"),
+        ("gone", "vanished"),
+    ]
+    assert not ledger.files_in(State.GONE, device_codes=[DEVICE])

@@ -81,7 +81,7 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
 
     report = last_report(deployed)
     assert (run.state_type, run.state_name) == ("FAILED", "Failed")
-    assert "devices not listed: 1" in run.message
+    assert "1 of 3 devices not listed: TUMLIDAR001." in run.message
     assert (report.mirrored, report.quarantined, report.failed, report.held) == (3, 1, 1, 1)
     attention = deployed.table(run, "mirror-hour-attention")
     assert {row["reason"] for row in attention} == {"archive-busy", "undecodable-chunk", "wrong-body", "not-ready"}
