@@ -258,6 +258,8 @@ class Outcome:
         sha256: Measured hash, or None.
         grade: Grade passed, or None.
         next_try_at: For `HELD` and `FAILED`, the earliest next attempt, UTC; None means the next run.
+        blames_file: For `HELD` and `FAILED`, whether the file itself is at fault; not so when archive, store or this
+            machine is down, which says nothing about it.
     """
 
     file: ArchiveFile
@@ -269,3 +271,4 @@ class Outcome:
     sha256: str | None = None
     grade: Grade | None = None
     next_try_at: datetime | None = None
+    blames_file: bool = True

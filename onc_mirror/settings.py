@@ -171,6 +171,26 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
         max_length=10,
         description="Seconds between the attempts at a file, comma-separated; each is varied by up to a third.",
     )
+    hold_delays: Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (
+            timedelta(minutes=30),
+            timedelta(hours=2),
+            timedelta(hours=6),
+            timedelta(days=1),
+            timedelta(days=1),
+            timedelta(days=1),
+            timedelta(days=1),
+        ),
+        max_length=100,
+        description="ISO 8601 durations after which a file that failed is tried again, comma-separated; then it is"
+        " quarantined.",
+    )
+    lease: Duration = Field(
+        timedelta(minutes=2),
+        ge=timedelta(seconds=1),
+        le=timedelta(days=1),
+        description="ISO 8601 duration after which others may take over the files of a run that was killed.",
+    )
     overlap: Duration = Field(
         timedelta(hours=1),
         ge=timedelta(0),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
 from onc_mirror.ledger.rows import key_of
 from onc_mirror.ledger.tables import files, runs, slots
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Insert
 
     from onc_mirror.ledger.transactions import Transactions
     from onc_mirror.model import ArchiveFile
@@ -91,15 +91,18 @@ class Leases:
         All processes that share the ledger share the slots, so what runs in a lane is bounded across them.
         """
         with self._database.writing() as connection:
-            taken = set(
-                connection.execute(
-                    select(slots.c.number).where(slots.c.lane == lane, slots.c.lease_until > now)
-                ).scalars()
+            held = connection.execute(select(slots).where(slots.c.lane == lane, slots.c.lease_until > now)).all()
+            before = sum(row.owner == owner for row in held)
+            taken = {row.number for row in held}
+            free = [number for number in range(total) if number not in taken][:wanted]
+            if not free:
+                return 0
+            connection.execute(
+                _take_if_free(self._database.dialect, now),
+                [{"lane": lane, "number": number, "owner": owner, "lease_until": until} for number in free],
             )
-            numbers = [number for number in range(total) if number not in taken][:wanted]
-            return sum(
-                _take(connection, self._database.dialect, lane, number, owner, until, now) for number in numbers
-            )
+            mine = select(func.count()).where(slots.c.lane == lane, slots.c.owner == owner, slots.c.lease_until > now)
+            return int(connection.execute(mine).scalar_one()) - before
 
     def return_slots(self, lane: str, owner: str) -> None:
         """Give back all slots of a lane that the owner has."""
@@ -155,13 +158,8 @@ def _owners(
     return {(row.device_code, row.filename): (row.revision, row.lease_owner, row.lease_until) for row in rows}
 
 
-def _take(  # noqa: PLR0913, PLR0917 - the columns of one row
-    connection: Connection, dialect: str, lane: str, number: int, owner: str, until: datetime, now: datetime
-) -> int:
+def _take_if_free(dialect: str, now: datetime) -> Insert:
     insert = insert_into(slots, dialect)
     changes = {"owner": insert.excluded.owner, "lease_until": insert.excluded.lease_until}
-    upsert = insert.on_conflict_do_update(
-        index_elements=["lane", "number"], set_=changes, where=slots.c.lease_until <= now
-    )
-    row = {"lane": lane, "number": number, "owner": owner, "lease_until": until}
-    return connection.execute(upsert, row).rowcount
+    over = slots.c.lease_until <= now
+    return insert.on_conflict_do_update(index_elements=["lane", "number"], set_=changes, where=over)

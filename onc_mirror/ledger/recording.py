@@ -159,7 +159,7 @@ def _outcome_columns(outcome: Outcome, state: State, now: datetime) -> dict[str,
     columns: dict[str, Any] = {"state": state.value, "rule": None}
     if state is State.FILTERED:
         return columns | {"rule": outcome.reason}
-    tried = state is State.HELD or outcome.sha256 is not None
+    tried = (state is State.HELD and outcome.blames_file) or outcome.sha256 is not None
     columns |= {
         "reason": "" if state is State.MIRRORED else outcome.reason,
         "detail": "" if state is State.MIRRORED else clean_text(redact(outcome.detail)),

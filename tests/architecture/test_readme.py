@@ -32,7 +32,7 @@ def default_text(default: Any) -> str:
     if isinstance(default, timedelta):
         return f"`{isodate.duration_isoformat(default)}`"
     if isinstance(default, tuple):
-        return f"`{','.join(f'{part:g}' if isinstance(part, float) else part for part in default)}`"
+        return f"`{','.join(default_text(part).strip('`') for part in default)}`"
     if isinstance(default, float):
         return f"`{default:g}`"
     human = getattr(default, "human_readable", None)

@@ -1,0 +1,49 @@
+"""Keeping a run's leases alive while it works, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from onc_mirror.errors import MirrorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime, timedelta
+
+    from onc_mirror.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+BEATS_PER_LEASE = 3
+
+
+@contextmanager
+def beating(ledger: Ledger, owner: str, lease: timedelta, clock: Callable[[], datetime]) -> Iterator[None]:
+    """Renew all that `owner` has until the block ends, then end it.
+
+    A beat that the ledger does not take is logged and the next one tried: should the leases end meanwhile, another
+    run may take the files over, and the worst is that one is transferred twice.
+    """
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(lease.total_seconds() / BEATS_PER_LEASE):
+            try:
+                ledger.leases.renew(owner, clock() + lease)
+            except MirrorError as error:
+                logger.warning("run=%s lease=not-renewed detail=%r", owner, str(error))
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        try:
+            ledger.leases.release(owner)
+        except MirrorError as error:
+            logger.warning("run=%s lease=not-released detail=%r", owner, str(error))
