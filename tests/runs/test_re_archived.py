@@ -1,0 +1,198 @@
+"""A file archived again as one of another day, or under another layout: its old copy moves, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.sandbox.archive.faults import Kind
+from onc_mirror.store import open_store
+from tests.support.mirrors import bench
+from tests.support.stores import STORES, running_ceph, running_swift
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.archive import RunningArchive
+    from tests.support.mirrors import Bench
+    from tests.support.stores import Endpoint
+
+ROOT = Path(__file__).parents[2]
+DEVICE = "TUMPMTSPECTROMETER001"
+VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
+FIRST_KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
+SECOND_KEY = f"raw/{DEVICE}/2022/05/01/{VICTIM}"
+STRAWB_KEY = f"{DEVICE.lower()}/2022_05/{VICTIM}"
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    with running_swift(tmp_path_factory.mktemp("swift")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(params=STORES)
+def mirrored(
+    request: pytest.FixtureRequest, archive: RunningArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Bench:
+    """A mirror, into every kind of store, that has done an hour."""
+    if request.param == "file":
+        mirror = bench(archive, tmp_path)
+    else:
+        endpoint: Endpoint = request.getfixturevalue(request.param)
+        endpoint.use(monkeypatch)
+        mirror = bench(archive, tmp_path, store_url=f"s3://{endpoint.create_bucket()}")
+    assert mirror.run(devices=(DEVICE,)).mirrored == 10
+    return mirror
+
+
+def archive_again(mirror: Bench, *, day: str) -> None:
+    """Have the archive take the victim in again with other bytes, as one that begins on another day."""
+    mirror.archive.fault(Kind.RE_ARCHIVED, filename=VICTIM, at=mirror.now + timedelta(minutes=1))
+    moved = {"dateFrom": f"{day}T23:59:59.000Z"}
+    mirror.archive.fault(Kind.CHANGED_ROWS, endpoint="device", filename=VICTIM, changes=moved)
+    mirror.turn(mirror.now + timedelta(minutes=5))
+
+
+def copies(mirror: Bench) -> dict[str, str]:
+    """SHA-256 of all that the store has of the victim, by key."""
+    return {key: sha256 for key, sha256 in mirror.objects().items() if VICTIM in key}
+
+
+def kept_key(sha256: str) -> str:
+    return f"superseded/{DEVICE}/{VICTIM}.{sha256[:8]}"
+
+
+def known_key(mirror: Bench) -> str:
+    with mirror.open() as parts:
+        entries = parts.ledger.entries(DEVICE, [VICTIM])
+    return str(entries["key"].iloc[0])
+
+
+def run_and_die(mirror: Bench, effect: str) -> None:
+    """Run the console script until it has had this effect, which kills it."""
+    settings = mirror.settings
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONC_")} | {
+        "ONC_TOKEN": mirror.archive.token,
+        "ONC_MIRROR_ARCHIVE_URL": str(settings.archive_url),
+        "ONC_MIRROR_STORE_URL": settings.store_url,
+        "ONC_MIRROR_STATE_DIR": str(settings.state_dir),
+    }
+    command = [sys.executable, "-m", "tests.support.dying_mirror", effect, "mirror", "--device", DEVICE]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+def test_a_file_that_moved_to_another_day_leaves_its_old_copy_under_superseded_alone(mirrored: Bench) -> None:
+    old = mirrored.objects()[FIRST_KEY]
+    archive_again(mirrored, day="2022-05-01")
+
+    report = mirrored.run(devices=(DEVICE,))
+
+    new = mirrored.archive.true_sha256(VICTIM)
+    assert new != old
+    assert copies(mirrored) == {SECOND_KEY: new, kept_key(old): old}
+    assert report.files[0].detail == f"The copy it replaces is kept as {kept_key(old)}."
+    assert known_key(mirrored) == SECOND_KEY
+    mirrored.assert_promises_hold(report)
+    before = mirrored.objects()
+    assert mirrored.run(devices=(DEVICE,)).mirrored == 0
+    assert mirrored.objects() == before
+
+
+@pytest.mark.parametrize("effect", ["publish", "copy", "delete"])
+def test_a_kill_between_any_two_steps_of_that_loses_and_doubles_nothing(mirrored: Bench, effect: str) -> None:
+    old = mirrored.objects()[FIRST_KEY]
+    archive_again(mirrored, day="2022-05-01")
+    kind = "FileStore" if mirrored.settings.store_url.startswith("file:") else "S3Store"
+
+    run_and_die(mirrored, f"{kind}.{effect}")
+
+    new = mirrored.archive.true_sha256(VICTIM)
+    assert known_key(mirrored) == FIRST_KEY
+    assert {old, new} <= set(copies(mirrored).values())
+    mirrored.archive.forget_requests()
+
+    report = mirrored.run(devices=(DEVICE,))
+
+    assert copies(mirrored) == {SECOND_KEY: new, kept_key(old): old}
+    assert (known_key(mirrored), report.exit_code) == (SECOND_KEY, 0)
+    assert not mirrored.archive.requests_for("download")
+    mirrored.assert_promises_hold(report)
+
+
+def test_a_copy_that_the_ledger_never_heard_of_is_moved_too(mirrored: Bench) -> None:
+    first = mirrored.objects()[FIRST_KEY]
+    mirrored.archive.fault(Kind.RE_ARCHIVED, filename=VICTIM, at=mirrored.now + timedelta(minutes=1))
+    mirrored.turn(mirrored.now + timedelta(minutes=5))
+    kind = "FileStore" if mirrored.settings.store_url.startswith("file:") else "S3Store"
+    run_and_die(mirrored, f"{kind}.publish")
+    second = mirrored.objects()[FIRST_KEY]
+    archive_again(mirrored, day="2022-05-01")
+
+    report = mirrored.run(devices=(DEVICE,))
+
+    third = mirrored.archive.true_sha256(VICTIM)
+    assert len({first, second, third}) == 3
+    assert copies(mirrored) == {SECOND_KEY: third, kept_key(first): first, kept_key(second): second}
+    mirrored.assert_promises_hold(report)
+
+
+def test_something_else_under_the_old_key_stays_there(mirrored: Bench) -> None:
+    with open_store(mirrored.settings) as store:
+        store.write(FIRST_KEY, b"of somebody else", "text/plain")
+    somebodys = mirrored.objects()[FIRST_KEY]
+    archive_again(mirrored, day="2022-05-01")
+
+    report = mirrored.run(devices=(DEVICE,))
+
+    assert copies(mirrored) == {SECOND_KEY: mirrored.archive.true_sha256(VICTIM), FIRST_KEY: somebodys}
+    assert (report.mirrored, report.exit_code) == (1, 0)
+
+
+def test_a_file_that_comes_back_to_its_first_day_is_mirrored_there_again(mirrored: Bench) -> None:
+    first = mirrored.objects()[FIRST_KEY]
+    archive_again(mirrored, day="2022-05-01")
+    mirrored.run(devices=(DEVICE,))
+    second = mirrored.objects()[SECOND_KEY]
+    archive_again(mirrored, day="2022-05-02")
+
+    mirrored.run(devices=(DEVICE,))
+
+    third = mirrored.archive.true_sha256(VICTIM)
+    assert copies(mirrored) == {FIRST_KEY: third, kept_key(first): first, kept_key(second): second}
+
+
+def test_another_layout_moves_nothing_but_what_comes_again(mirrored: Bench) -> None:
+    before = mirrored.objects()
+    old = before[FIRST_KEY]
+    mirrored.settings = mirrored.settings.model_copy(update={"layout": "strawb"})
+    mirrored.archive.forget_requests()
+
+    unmoved = mirrored.run(devices=(DEVICE,))
+
+    assert mirrored.objects() == before
+    assert unmoved.already
+    assert unmoved.mirrored == 0
+    assert not mirrored.archive.requests_for("download")
+
+    mirrored.archive.fault(Kind.RE_ARCHIVED, filename=VICTIM, at=mirrored.now + timedelta(minutes=1))
+    mirrored.turn(mirrored.now + timedelta(minutes=5))
+    mirrored.run(devices=(DEVICE,))
+
+    assert copies(mirrored) == {STRAWB_KEY: mirrored.archive.true_sha256(VICTIM), kept_key(old): old}
+    assert known_key(mirrored) == STRAWB_KEY
+    assert len(mirrored.objects("raw/")) == 9
