@@ -3,7 +3,11 @@
     MirrorError
     ├── TransientError                 trying again can help
     │   ├── ArchiveBusyError           429 or 5xx
-    │   ├── ConnectTimeoutError        no connection within the connect timeout, or refused
+    │   ├── UnreachableError           no connection to the archive, for a cause of its own such as no route
+    │   │   ├── ConnectTimeoutError        nobody answered within the connect timeout
+    │   │   ├── RefusedError               the connection was refused
+    │   │   ├── UnknownHostError           the host's name does not resolve
+    │   │   └── UntrustedError             no TLS connection that can be trusted
     │   ├── StalledError               connected, but no byte within the stall timeout
     │   ├── ConnectionLostError        reset or closed before an answer
     │   ├── TruncatedBodyError         closed before the announced length
@@ -94,10 +98,37 @@ class ArchiveBusyError(TransientError):
     reason = "archive-busy"
 
 
-class ConnectTimeoutError(TransientError):
-    """No connection came about, whether refused or unanswered. A connection that broke: `ConnectionLostError`."""
+class UnreachableError(TransientError):
+    """No connection to the archive comes about, so that nothing can be asked of it, whatever the file or device.
+
+    Raised itself where no leaf names the cause. A connection that broke: `ConnectionLostError`.
+    """
+
+    reason = "unreachable"
+
+
+class ConnectTimeoutError(UnreachableError):
+    """Nobody answered within the connect timeout. Connected, but silent: `StalledError`."""
 
     reason = "connect-timeout"
+
+
+class RefusedError(UnreachableError):
+    """The connection was refused: the host is there, and nobody listens."""
+
+    reason = "connection-refused"
+
+
+class UnknownHostError(UnreachableError):
+    """The host's name does not resolve, or cannot be asked for at this moment."""
+
+    reason = "unknown-host"
+
+
+class UntrustedError(UnreachableError):
+    """No TLS connection came about, or one whose certificate cannot be trusted."""
+
+    reason = "untrusted-connection"
 
 
 class StalledError(TransientError):

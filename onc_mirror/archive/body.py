@@ -15,6 +15,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import (
     DecodeError,
     HTTPError,
+    NameResolutionError,
     NewConnectionError,
     ProtocolError,
     ReadTimeoutError,
@@ -27,8 +28,12 @@ from onc_mirror.errors import (
     ConnectTimeoutError,
     GarbledAnswerError,
     MirrorError,
+    RefusedError,
     StalledError,
     TruncatedBodyError,
+    UnknownHostError,
+    UnreachableError,
+    UntrustedError,
 )
 
 if TYPE_CHECKING:
@@ -115,17 +120,29 @@ def failure_of(error: HTTPError, subject: str | None) -> MirrorError:
         )
     if isinstance(error, SSLError):
         reason = one_line(str(getattr(error.args[0], "reason", "") if error.args else ""))
-        return ConnectTimeoutError(
+        return UntrustedError(
             f"No trusted connection to the archive: {reason or 'TLS failed'}."
             " Set SSL_CERT_FILE when your network has a certificate authority of its own.",
             subject=subject,
         )
-    if isinstance(error, NewConnectionError | UrllibConnectTimeoutError):
-        return ConnectTimeoutError(
-            "No connection to the archive: refused, unanswered or its name not found."
-            " Try again; if it goes on, check the network and ONC_MIRROR_ARCHIVE_URL.",
-            subject=subject,
-        )
+    if isinstance(error, UrllibConnectTimeoutError):
+        return _unreachable(error, subject)
     if isinstance(error, DecodeError):
         return GarbledAnswerError("The archive's answer is not encoded as it says. Try again.", subject=subject)
     return ConnectionLostError("The connection to the archive broke. Try again.", subject=subject)
+
+
+def _unreachable(error: UrllibConnectTimeoutError, subject: str | None) -> UnreachableError:
+    kind: type[UnreachableError]
+    remedy = "Try again; if it goes on, check the network and ONC_MIRROR_ARCHIVE_URL."
+    # Its subclasses say that a connection failed at once; urllib3 keeps the system's word for why as the cause.
+    cause = error.__cause__
+    if isinstance(error, NameResolutionError):
+        kind, what = UnknownHostError, f"the name {error.conn.host} does not resolve"
+    elif not isinstance(error, NewConnectionError):
+        kind, what = ConnectTimeoutError, "no answer within the connect timeout"
+    elif isinstance(cause, ConnectionRefusedError):
+        kind, what = RefusedError, f"{error.conn.host} refuses it at port {error.conn.port}"
+    else:
+        kind, what = UnreachableError, (cause.strerror if isinstance(cause, OSError) else None) or "it cannot be made"
+    return kind(f"No connection to the archive: {what}. {remedy}", subject=subject)

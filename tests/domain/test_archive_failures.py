@@ -23,12 +23,16 @@ from onc_mirror.errors import (
     GarbledAnswerError,
     MirrorError,
     NotReadyError,
+    RefusedError,
     RequestRejectedError,
     SettingsError,
     StalledError,
     TokenRejectedError,
     TruncatedBodyError,
     UnknownDeviceError,
+    UnknownHostError,
+    UnreachableError,
+    UntrustedError,
 )
 from onc_mirror.model import ArchiveFile
 from tests.support.opening import CANARY, open_archive
@@ -175,10 +179,23 @@ def test_slow_bytes_are_no_stall() -> None:
         assert archive.list_files(DEVICE).files == ()
 
 
-def test_nobody_there_is_a_connect_timeout() -> None:
-    with open_archive(unused_url()) as archive, pytest.raises(ConnectTimeoutError) as caught:
+def test_nobody_there_is_a_refused_connection() -> None:
+    url = unused_url()
+    with open_archive(url) as archive, pytest.raises(RefusedError) as caught:
         archive.list_files(DEVICE)
 
+    assert f"127.0.0.1 refuses it at port {url.rstrip('/').rpartition(':')[2]}" in str(caught.value)
+
+    assert CANARY not in everything_printed(caught.value)
+
+
+def test_a_network_without_a_way_there_is_told_in_the_words_of_the_system() -> None:
+    # Broadcast: the kernel refuses to connect a stream to it, as it does when there is no route.
+    with open_archive("http://255.255.255.255/") as archive, pytest.raises(UnreachableError) as caught:
+        archive.list_files(DEVICE)
+
+    assert type(caught.value) is UnreachableError
+    assert "unreachable" in str(caught.value)
     assert CANARY not in everything_printed(caught.value)
 
 
@@ -199,9 +216,11 @@ def test_unanswered_connection_is_a_connect_timeout() -> None:
     assert CANARY not in everything_printed(caught.value)
 
 
-def test_unknown_host_is_a_connect_timeout() -> None:
-    with open_archive("http://archive.invalid/") as archive, pytest.raises(ConnectTimeoutError) as caught:
+def test_unknown_host_is_named() -> None:
+    with open_archive("http://archive.invalid/") as archive, pytest.raises(UnknownHostError) as caught:
         archive.list_files(DEVICE)
+
+    assert "the name archive.invalid does not resolve" in str(caught.value)
 
     assert CANARY not in everything_printed(caught.value)
 
@@ -240,7 +259,7 @@ def test_certificate_nobody_vouches_for_is_refused_with_advice(certified: ssl.SS
             target=lambda: greet(listener, lambda connection: certified.wrap_socket(connection, server_side=True))
         )
         greeter.start()
-        with open_archive(https_url(listener)) as archive, pytest.raises(ConnectTimeoutError) as caught:
+        with open_archive(https_url(listener)) as archive, pytest.raises(UntrustedError) as caught:
             archive.list_files(DEVICE)
         greeter.join()
 
@@ -254,7 +273,7 @@ def test_plain_server_behind_https_is_an_error_of_its_type() -> None:
             target=lambda: greet(listener, lambda connection: connection.sendall(b"220 Hi\r\n"))
         )
         greeter.start()
-        with open_archive(https_url(listener)) as archive, pytest.raises(ConnectTimeoutError) as caught:
+        with open_archive(https_url(listener)) as archive, pytest.raises(UntrustedError) as caught:
             archive.list_files(DEVICE)
         greeter.join()
 
