@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from onc_mirror.store import open_store
+from tests.support.memory_store import Bucket, MemoryStore
 from tests.support.stores import S3_STORES, STORES, running_ceph, running_swift, store_settings
 
 if TYPE_CHECKING:
@@ -30,6 +31,23 @@ class Place:
 
     def open(self, url: str | None = None, **settings: Any) -> ObjectStore:
         return open_store(store_settings(url or self.url, **settings))
+
+
+@dataclass(frozen=True)
+class MemoryPlace(Place):
+    """As `Place`, for a bucket in memory.
+
+    Attributes:
+        kept: The bucket.
+    """
+
+    kept: Bucket
+
+    def open(self, url: str | None = None, **_: Any) -> ObjectStore:
+        whole = url or self.url
+        prefix = whole.removeprefix(self.url).strip("/")
+        there = None if whole == self.missing_url else self.kept
+        return MemoryStore(there, url=whole, prefix=f"{prefix}/" if prefix else "")
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +76,11 @@ def bucket(endpoint: Endpoint) -> Place:
     return Place(f"s3://{endpoint.create_bucket()}", "s3://no-such-bucket")
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=["memory", *STORES])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """An empty bucket or folder of every kind."""
+    if request.param == "memory":
+        return MemoryPlace("memory://bucket", "memory://no-such-bucket", Bucket())
     if request.param == "file":
         folder = tmp_path / "store"
         folder.mkdir()
