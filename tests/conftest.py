@@ -4,10 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.ledgers import LEDGERS, require_postgresql
+from tests.support.postgresql import running_postgresql
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.archive import RunningArchive
+    from tests.support.postgresql import PostgresqlServer
 
 TOKEN = "0c4na7y0-1234-4bcd-8e9f-a70c3n0c1100"
 
@@ -28,3 +33,29 @@ def archive(one_archive: RunningArchive) -> RunningArchive:
     one_archive.faults.clear()
     one_archive.forget_requests()
     return one_archive
+
+
+@pytest.fixture(scope="session")
+def one_postgresql() -> Iterator[PostgresqlServer]:
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql(request: pytest.FixtureRequest) -> PostgresqlServer:
+    """A PostgreSQL server; the same for all tests of a worker. Skips the test where there is none."""
+    require_postgresql()
+    server: PostgresqlServer = request.getfixturevalue("one_postgresql")
+    return server
+
+
+@pytest.fixture(params=LEDGERS)
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a ledger that is not there yet, in each of the databases that the tests run on."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'state' / 'ledger.db'}"
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    database = server.create_database()
+    yield server.url(database)
+    server.drop_database(database)

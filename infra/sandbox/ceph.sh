@@ -25,17 +25,13 @@ fail() {
 }
 
 install_packages() {
-    command -v radosgw ceph-mon ceph-mgr ceph-osd >/dev/null && return
-    # While this file is there, dpkg does not start the system's services.
-    local policy=/usr/sbin/policy-rc.d
-    if [ ! -e $policy ]; then
-        printf '#!/bin/sh\nexit 101\n' >$policy
-        chmod +x $policy
-        # shellcheck disable=SC2064
-        trap "rm -f $policy" EXIT
-    fi
-    apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${PACKAGES[@]}" >/dev/null
+    local program
+    for program in ceph ceph-mon ceph-mgr ceph-osd radosgw; do
+        if ! command -v $program >/dev/null; then
+            "$(dirname "$0")/debian_packages.sh" "${PACKAGES[@]}"
+            return
+        fi
+    done
 }
 
 # The recorded process runs, is one of Ceph's and not one that is just being killed (it would have no open files).

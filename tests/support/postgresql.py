@@ -1,58 +1,100 @@
-"""A PostgreSQL server for tests: Debian's binaries, a folder of its own, any free port, stopped at the end."""
+"""PostgreSQL for tests: a server that vanishes with who asked for it, and a fresh database for every test."""
 
 from __future__ import annotations
 
 import os
-import pwd
-import shutil
-import socket
 import subprocess
+import sys
 import tempfile
+import uuid
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, create_engine, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_START_S = "60"
+_ROOT = Path(__file__).parents[2]
+_SCRIPT = _ROOT / "infra" / "sandbox" / "postgresql.sh"
+_CALL_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class PostgresqlServer:
+    """A running server.
+
+    Attributes:
+        folder: Its data, its log and its port.
+        port: Where it listens on the loopback address.
+    """
+
+    folder: Path
+    port: int
+
+    def url(self, database: str) -> str:
+        """The SQLAlchemy URL of a database, as `ONC_MIRROR_LEDGER_URL` takes it."""
+        return f"postgresql+psycopg://onc@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, template: str = "template0") -> str:
+        """Create a database, empty or a copy of one that nobody is connected to, and return its name."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database under whoever is still connected to it."""
+        self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    @contextmanager
+    def gone(self) -> Iterator[None]:
+        """Take the server away from its clients, without warning, and bring it back with what was committed."""
+        self._engine.dispose()
+        _call("stop", str(self.folder))
+        try:
+            yield
+        finally:
+            _call("start", str(self.folder))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+
+    def _execute(self, statement: str) -> None:
+        with self._engine.connect() as connection:
+            connection.execute(text(statement))
+
+
+def missing_postgresql() -> str | None:
+    """Say why there can be no server here, None when there can."""
+    found = subprocess.run(["bash", str(_SCRIPT), "find"], capture_output=True, text=True, check=False)  # noqa: S607
+    return found.stderr.strip() if found.returncode else None
 
 
 @contextmanager
-def running_postgresql() -> Iterator[str]:
-    """Run a server and yield the SQLAlchemy URL of its maintenance database."""
-    folder = Path(tempfile.mkdtemp(prefix="onc-mirror-pg-"))
-    as_user = _server_user(folder)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    # Nothing here outlives the tests, so nothing is synced to disk.
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    data = ["-D", str(folder / "data")]
-    _run("initdb", *data, "--auth=trust", "--username=onc", "--no-sync", "--encoding=UTF8", **as_user)
-    _run("pg_ctl", *data, "-w", "-t", _START_S, "-l", str(folder / "log"), "-o", options, "start", **as_user)
-    try:
-        yield f"postgresql+psycopg://onc@127.0.0.1:{port}/postgres"
-    finally:
-        _run("pg_ctl", *data, "-w", "-m", "immediate", "stop", **as_user)
-        shutil.rmtree(folder)
+def running_postgresql() -> Iterator[PostgresqlServer]:
+    """Run a server; it and its folder are gone afterwards, even when this process is killed."""
+    # Not pytest's folder: that is closed to other users, and as root the server is one.
+    folder = Path(tempfile.gettempdir()) / f"onc-mirror-postgresql-{uuid.uuid4().hex[:12]}"
+    guard = [sys.executable, "-m", "infra.sandbox.guard", str(os.getpid())]
+    command = [*guard, "bash", str(_SCRIPT), "run", str(folder)]
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said = process.stdout.readline() if process.stdout else ""
+            if not said:
+                raise RuntimeError("PostgreSQL does not start; see above.")
+            server = PostgresqlServer(folder, int(said))
+            yield server
+            server.close()
+        finally:
+            process.terminate()
 
 
-def _server_user(folder: Path) -> dict[str, Any]:
-    # PostgreSQL refuses to run as root.
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def _run(program: str, *arguments: str, **as_user: Any) -> None:
-    found = shutil.which(program) or next(
-        (str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), reverse=True)), None
-    )
-    if found is None:
-        raise RuntimeError(
-            f"{program} is not installed; ONC_MIRROR_TEST_LEDGERS=postgresql needs Debian's postgresql"
-        )
-    subprocess.run([found, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/", **as_user)
+def _call(*arguments: str) -> None:
+    subprocess.run(["bash", str(_SCRIPT), *arguments], check=True, timeout=_CALL_TIMEOUT_S)  # noqa: S607
