@@ -3,13 +3,14 @@
 PYTHON ?= python3
 ONCE ?=
 TESTS ?=
+CHECKS := lock-check lint format-check types imports test
 
 VENV := .venv/bin
 READY := .venv/.ready
 LOCKS := requirements.lock infra/bootstrap.lock pyproject.toml infra/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test check lint types imports lock venv clean
+.PHONY: help demo sandbox test check $(CHECKS) lock venv clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,11 +28,21 @@ sandbox: $(READY) ## the same sandbox without a run, until Ctrl-C
 test: $(READY) ## all tests
 	$(VENV)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
-check: lint types imports test ## everything a change must pass: locks, ruff, mypy, import contract, tests
+check: $(READY) ## all that a change must pass, and what of it failed: locks, ruff, mypy, import contract, tests
+	@failed=; for check in $(CHECKS); do \
+	  echo "== $$check"; \
+	  $(MAKE) --no-print-directory $$check || failed="$$failed $$check"; \
+	done; \
+	if [ "$$failed" ]; then echo "== FAILED:$$failed (one alone: make $${failed##* })" >&2; exit 1; fi; \
+	echo "== all passed: $(CHECKS)"
+
+lock-check: $(READY)
+	$(VENV)/python infra/lock.py --check
 
 lint: $(READY)
-	$(VENV)/python infra/lock.py --check
 	$(VENV)/ruff check
+
+format-check: $(READY)
 	$(VENV)/ruff format --check
 
 types: $(READY)
