@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from onc_mirror.archive import OncArchive, Product
+    from onc_mirror.archive import Archive, Product
 
 DEFAULT_SPAN = timedelta(days=1)
 _THREADS = 8
@@ -97,7 +97,7 @@ def browsing_window(since: datetime | None, until: datetime | None, *, now: date
 
 
 def list_archive_files(
-    archive: OncArchive,
+    archive: Archive,
     device_codes: Sequence[str],
     *,
     window: TimeWindow | None = None,
@@ -133,7 +133,7 @@ def list_archive_files(
 
 
 def device_statuses(
-    archive: OncArchive, table: Iterable[Device], codes: Sequence[str] = (), *, now: datetime
+    archive: Archive, table: Iterable[Device], codes: Sequence[str] = (), *, now: datetime
 ) -> tuple[DeviceStatus, ...]:
     """Look up devices at the archive.
 
@@ -156,7 +156,7 @@ def device_statuses(
         return tuple(pool.map(lambda code: _status(archive, code, known.get(code), now), wanted))
 
 
-def offered_products(archive: OncArchive, device_codes: Sequence[str]) -> tuple[tuple[str, Product], ...]:
+def offered_products(archive: Archive, device_codes: Sequence[str]) -> tuple[tuple[str, Product], ...]:
     """The data products that devices offer, each with the device's code, in the order of the codes.
 
     Raises:
@@ -168,7 +168,7 @@ def offered_products(archive: OncArchive, device_codes: Sequence[str]) -> tuple[
         return tuple((code, product) for code, offer in zip(device_codes, offers, strict=True) for product in offer)
 
 
-def product_codes(archive: OncArchive, device_codes: Sequence[str], names: Iterable[str]) -> frozenset[str]:
+def product_codes(archive: Archive, device_codes: Sequence[str], names: Iterable[str]) -> frozenset[str]:
     """The codes of the data products of these devices whose names have one of `names` in them, in any case.
 
     Raises:
@@ -186,7 +186,7 @@ def product_codes(archive: OncArchive, device_codes: Sequence[str], names: Itera
     return found
 
 
-def _status(archive: OncArchive, code: str, entry: Device | None, now: datetime) -> DeviceStatus:
+def _status(archive: Archive, code: str, entry: Device | None, now: datetime) -> DeviceStatus:
     answers = archive.devices(code=code)
     stays = [stay for stay in archive.deployments(code) if stay.ends_at is None or stay.ends_at > now]
     if entry is None and not answers and not stays:
@@ -211,7 +211,7 @@ def _first(texts: Iterable[str | None]) -> str | None:
     return next((text for text in texts if text), None)
 
 
-def _products(archive: OncArchive, code: str) -> tuple[Product, ...]:
+def _products(archive: Archive, code: str) -> tuple[Product, ...]:
     offer = archive.products(code)
     if not offer and not archive.devices(code=code):
         raise _unknown(code)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from onc_mirror.archive import OncArchive
+    from onc_mirror.archive import Archive
     from onc_mirror.model import Device
     from onc_mirror.settings import MirrorSettings
 
@@ -48,7 +48,7 @@ def examine(settings: MirrorSettings, *, now: datetime) -> Iterator[Finding]:
     yield from _check_scratch(settings)
 
 
-def _check_archive(archive: OncArchive, settings: MirrorSettings, now: datetime) -> Iterator[Finding]:
+def _check_archive(archive: Archive, settings: MirrorSettings, now: datetime) -> Iterator[Finding]:
     try:
         skew = archive.measure_clock()
     except MirrorError as error:
@@ -82,7 +82,7 @@ def _check_archive(archive: OncArchive, settings: MirrorSettings, now: datetime)
         yield from pool.map(lambda device: _check_device(archive, device, now), wet)
 
 
-def _check_device(archive: OncArchive, device: Device, now: datetime) -> Finding:
+def _check_device(archive: Archive, device: Device, now: datetime) -> Finding:
     name = f"device {device.code}"
     try:
         files = archive.list_files(device.code, archived=TimeWindow(now - GLANCE, now)).files

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from onc_mirror.archive import OncArchive
-    from onc_mirror.archive.body import Body
+    from onc_mirror.archive import Archive
+    from onc_mirror.archive.port import ReadableBody
     from onc_mirror.model import ArchiveFile
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def download(
-    archive: OncArchive,
+    archive: Archive,
     file: ArchiveFile,
     folder: Path,
     *,
@@ -74,7 +74,7 @@ def download(
 
 
 def _attempt(
-    archive: OncArchive, file: ArchiveFile, path: Path, progress: Callable[[int], None], most_bytes: int | None
+    archive: Archive, file: ArchiveFile, path: Path, progress: Callable[[int], None], most_bytes: int | None
 ) -> Fetched:
     with archive.open_file(file.filename) as body:
         head = _checked_head(body, file)
@@ -91,7 +91,7 @@ def _attempt(
     return fetched
 
 
-def _checked_head(body: Body, file: ArchiveFile) -> bytes:
+def _checked_head(body: ReadableBody, file: ArchiveFile) -> bytes:
     head = body.read(SNIFFED_BYTES)
     if what := impostor(head, file.extension):
         raise WrongBodyError(
@@ -110,7 +110,7 @@ def _checked_head(body: Body, file: ArchiveFile) -> bytes:
 
 
 def _receive(  # noqa: PLR0913, PLR0917 - one story, cut where it is read
-    body: Body,
+    body: ReadableBody,
     head: bytes,
     sink: BinaryIO,
     path: Path,

@@ -18,6 +18,7 @@ from onc_mirror.validation import Validator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from onc_mirror.archive import Archive
     from onc_mirror.settings import ArchiveSettings, MirrorSettings
 
 
@@ -38,7 +39,7 @@ class Mirror:
         self,
         settings: MirrorSettings,
         *,
-        archive: OncArchive,
+        archive: Archive,
         store: Callable[[], ObjectStore],
         ledger: Ledger,
         scratch: Scratch,

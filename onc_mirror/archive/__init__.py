@@ -1,6 +1,7 @@
 """The Oceans 3.0 archive of Ocean Networks Canada: the only place that knows its API.
 
-    client     what the mirror asks the archive (`OncArchive`)
+    port       what the mirror asks of it (`Archive`)
+    client     the archive over HTTP (`OncArchive`)
     paging     a listing over all of its pages, and the proof that no row was lost between them
     rows       one row of a listing as an `ArchiveFile`, times in the archive's spelling
     discovery  deployments, data products and devices as values
@@ -16,5 +17,6 @@ from __future__ import annotations
 
 from onc_mirror.archive.client import OncArchive
 from onc_mirror.archive.discovery import Deployment, KnownDevice, Product
+from onc_mirror.archive.port import Archive
 
-__all__ = ["Deployment", "KnownDevice", "OncArchive", "Product"]
+__all__ = ["Archive", "Deployment", "KnownDevice", "OncArchive", "Product"]

@@ -18,7 +18,7 @@ from onc_mirror.times import resolve_window
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from onc_mirror.archive import OncArchive
+    from onc_mirror.archive import Archive
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,7 +74,7 @@ class Choice:
         return any(texts) or self.min_bytes is not None or self.max_bytes is not None
 
     def selection(
-        self, archive: OncArchive, device_codes: Sequence[str], *, extensions: tuple[str, ...] = ()
+        self, archive: Archive, device_codes: Sequence[str], *, extensions: tuple[str, ...] = ()
     ) -> Selection:
         """The selection these options make; product names are looked up at the archive.
 
