@@ -10,7 +10,8 @@ As JSON (`to_json`, `from_json`) it has these keys; `listed` always equals the s
 
 `files` has every file with which something was done or is wrong, newest data first. The `already` and `filtered`
 ones are counted and not named, whatever the size of the run: a year's listing would bury the one line that
-matters, and the ledger names them all. `errors` are devices that could not be listed.
+matters, and the ledger names them all. `errors` are devices that could not be listed, and what went wrong with the
+run itself, with an empty device.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ class RunReport:
         bytes: Bytes transferred.
         seconds: How long the run took.
         files: See the module.
-        errors: Devices that could not be listed, sorted by code.
+        errors: See the module; sorted by device.
         by_device: The counts of each device, sorted by code.
     """
 
@@ -222,7 +223,7 @@ def build_report(  # noqa: PLR0913 - a report has so many independent facts
         window: Begin and end; None where each device had its own.
         devices: Codes of the devices asked, whether they could be listed or not.
         outcomes: The end of every listed file; none is `FETCH`.
-        errors: Devices that could not be listed.
+        errors: Devices that could not be listed, and what went wrong with the run itself.
         seconds: How long the run took.
 
     Raises:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from onc_mirror.cli.stopping import Stopper
-from onc_mirror.errors import MirrorError, SettingsError
+from onc_mirror.errors import MirrorError, SettingsError, UnexpectedError
+from onc_mirror.faults import named
 from onc_mirror.redacting import RedactingFilter, redact
 
 if TYPE_CHECKING:
@@ -78,8 +81,9 @@ def cli(*, verbose: bool) -> None:
     Settings come from the environment: ONC_TOKEN, ONC_MIRROR_STORE_URL, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
     AWS_SECRET_ACCESS_KEY; the README lists them all.
 
-    Results are on stdout. Exit codes: 0 nothing is wrong, 1 something failed, 2 wrong option or setting, 3 done, but
-    files are held or quarantined.
+    Results are on stdout; with --json as one JSON document, which is {"error": {"reason", "detail"}} when there are
+    none. Exit codes: 0 nothing is wrong, 1 something failed, 2 wrong option or setting, 3 done, but files are held or
+    quarantined.
     """
     handler = StderrHandler()
     handler.addFilter(RedactingFilter())
@@ -101,30 +105,46 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = run(arguments)
     except (click.Abort, KeyboardInterrupt):
+        _answer_programs(arguments, "interrupted", "The command was told to stop.")
         stopper.leave()
     sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code; what went wrong is told on stderr."""
+    """Run a command and return its exit code; what went wrong is told on stderr, and to programs on stdout too."""
     try:
         code: Any = cli.main(arguments, prog_name="onc-mirror", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
+    except click.Abort:
+        raise
     except click.ClickException as error:
         error.show()
+        _answer_programs(arguments, "usage", error.format_message())
         return error.exit_code
-    except SettingsError as error:
-        click.echo(f"onc-mirror: {redact(str(error))}", err=True)
-        return USAGE
     except MirrorError as error:
-        click.echo(f"onc-mirror: {redact(str(error))}", err=True)
-        return FAILED
+        _tell(arguments, error.reason, str(error))
+        return USAGE if isinstance(error, SettingsError) else FAILED
     except OSError as error:
         # What a disk, a pipe or a folder refuses is the operator's to mend, not a fault to trace.
-        click.echo(f"onc-mirror: {redact(': '.join(filter(None, (_place(error), error.strerror))))}.", err=True)
+        _tell(arguments, "refused", f"{': '.join(filter(None, (_place(error), error.strerror)))}.")
         return FAILED
+    except Exception as error:
+        _answer_programs(arguments, UnexpectedError.reason, str(named(error)))
+        raise
     return code or 0
+
+
+def _tell(arguments: list[str] | None, reason: str, detail: str) -> None:
+    click.echo(f"onc-mirror: {redact(detail)}", err=True)
+    _answer_programs(arguments, reason, detail)
+
+
+def _answer_programs(arguments: list[str] | None, reason: str, detail: str) -> None:
+    """Give who asked for JSON one document also when there is no answer, as far as stdout can be written."""
+    if "--json" in (sys.argv[1:] if arguments is None else arguments):
+        with suppress(OSError):
+            click.echo(json.dumps({"error": {"reason": reason, "detail": redact(detail)}}, indent=2))
 
 
 def _place(error: OSError) -> str:

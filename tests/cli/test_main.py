@@ -15,7 +15,11 @@ import pytest
 from onc_mirror.cli.main import COMMANDS, LazyGroup, cli
 
 if TYPE_CHECKING:
-    from tests.support.console import Console
+    from collections.abc import Callable
+
+    from tests.support.console import Answer, Console
+
+ONE_HOUR = ("-d", "TUMSTANDARDMODULE001", "--since", "2022-05-02T11:00", "--until", "PT1H")
 
 HEAVY = ("pandas", "numpy", "s3fs", "boto3", "h5py", "sqlalchemy", "rich", "prefect", "onc_mirror.mirroring")
 
@@ -71,7 +75,6 @@ def test_version(console: Console) -> None:
         ("mirror", "--nosuch"),
         ("nosuch",),
         ("mirror", "--min-size", "large"),
-        ("list", "--json", "--csv", "-"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_nothing_on_stdout(console: Console, arguments: tuple[str, ...]) -> None:
@@ -81,10 +84,40 @@ def test_wrong_usage_is_exit_code_2_and_nothing_on_stdout(console: Console, argu
     assert "Error: " in answer.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "reason"),
+    [
+        (("mirror", "--nosuch"), {}, 2, "usage"),
+        (("list", "--csv", "-"), {}, 2, "usage"),
+        (("mirror",), {"ONC_TOKEN": None}, 2, "settings"),
+        (("doctor",), {"ONC_MIRROR_STORE_URL": "bucket"}, 2, "settings"),
+        (("mirror",), {"ONC_TOKEN": "wr0ng-70c3n-of-somebody"}, 1, "token-rejected"),
+        (("mirror", *ONE_HOUR), {"ONC_MIRROR_STORE_URL": "file:///nowhere"}, 1, "bucket-missing"),
+        (("products", "-d", "TUMLIDAR999"), {}, 1, "unknown-device"),
+        (("status",), {"ONC_MIRROR_LEDGER_URL": "postgresql://me@127.0.0.1:9/x"}, 1, "ledger-unavailable"),
+        (("status",), {"ONC_MIRROR_DEVICES_FILE": None}, 0, None),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple | dict) else "",
+)
+def test_programs_get_one_document_whatever_happens(
+    in_process: Callable[..., Answer],
+    arguments: tuple[str, ...],
+    variables: dict[str, str | None],
+    code: int,
+    reason: str | None,
+) -> None:
+    answer = in_process(*arguments, "--json", **variables)
+
+    error = answer.json.get("error")
+    assert answer.code == code
+    assert (error and error["reason"]) == reason
+    if error is not None:
+        assert list(answer.json) == ["error"]
+        assert " ".join(error["detail"].split()) in " ".join(answer.err.split())
+
+
 def test_verbose_logs_files_in_utc_on_stderr_without_the_token(console: Console) -> None:
-    answer = console.run(
-        "-v", "mirror", "-d", "TUMSTANDARDMODULE001", "--since", "2022-05-02T11:00", "--until", "PT1H", "--json"
-    )
+    answer = console.run("-v", "mirror", *ONE_HOUR, "--json")
 
     assert answer.code == 0
     assert json.loads(answer.out)["mirrored"] == 1
@@ -97,7 +130,7 @@ def test_a_fault_of_our_own_is_traced_without_the_token(console: Console) -> Non
     code = (
         "import sys; from onc_mirror.cli import main\n"
         f"def broken(*_, **__): raise RuntimeError('https://archive/?token={token}')\n"
-        "main.cli.main = broken; main.main([])"
+        "main.cli.main = broken; main.main(['status', '--json'])"
     )
 
     ended = subprocess.run(
@@ -106,4 +139,5 @@ def test_a_fault_of_our_own_is_traced_without_the_token(console: Console) -> Non
 
     assert ended.returncode == 1
     assert "RuntimeError" in ended.stderr
-    assert token not in ended.stderr
+    assert json.loads(ended.stdout)["error"]["reason"] == "unexpected"
+    assert token not in ended.stderr + ended.stdout

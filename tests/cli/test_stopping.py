@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -42,7 +43,8 @@ def test_a_signal_stops_stalled_transfers_and_the_next_run_converges(
     left = console.scratch
     following = console.run(*FIVE_FILES)
 
-    assert (process.returncode, out, err.strip()) == (code, "", f"onc-mirror: stopped by {number.name}.")
+    assert (process.returncode, err.strip()) == (code, f"onc-mirror: stopped by {number.name}.")
+    assert json.loads(out)["error"]["reason"] == "interrupted"
     assert seconds < SOON_S
     assert left == []
     assert stopped["runs"][0]["state"] == "failed"
