@@ -4,6 +4,8 @@
 
 `requirements.lock` holds every version with its hashes for every Python from 3.11 on, and names no package index.
 `infra/bootstrap.lock` is its entry for uv, which installs the rest.
+
+Where no package index answers, `--check` compares the lock with what `pyproject.toml` names itself, and says so.
 """
 
 from __future__ import annotations
@@ -15,13 +17,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from itertools import islice
 from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 BOOTSTRAP = ROOT / "infra" / "bootstrap.lock"
 SHOWN_LINES = 40
+
+# uv's exit code when it failed itself, as without a network; 1 means that the versions cannot be had together.
+_UV_FAILED = 2
 
 
 def main() -> int:
@@ -36,6 +45,9 @@ def main() -> int:
         if LOCK.exists() and not options.upgrade:
             shutil.copy(LOCK, fresh)  # uv prefers the versions that are already there
         resolved = _compile(fresh)
+        if resolved.returncode == _UV_FAILED and options.check and LOCK.exists():
+            sys.stderr.write(resolved.stderr)
+            return _check_alone()
         if resolved.returncode != 0:
             sys.stderr.write(resolved.stderr + "The lock cannot be resolved. Is a package index within reach?\n")
             return 1
@@ -50,6 +62,39 @@ def _compile(target: Path) -> subprocess.CompletedProcess[str]:
     uv = Path(sys.executable).parent / "uv"
     command = [str(uv), "pip", "compile", "pyproject.toml", *how, *silent, "--output-file", str(target)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def _check_alone() -> int:
+    """Check what needs no package index: every version that `pyproject.toml` asks for, and the entry for uv."""
+    text = LOCK.read_text(encoding="utf-8")
+    unmet = _unmet(text)
+    for problem in unmet:
+        sys.stderr.write(f"{LOCK.name} is stale: {problem}. Run `make lock`.\n")
+    if unmet or _check({BOOTSTRAP: _entry(text, "uv")}):
+        return 1
+    sys.stderr.write(
+        "The lock could not be resolved anew, see above. It has what pyproject.toml asks for, so it passes.\n"
+    )
+    return 0
+
+
+def _unmet(lock: str) -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    pinned: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE):
+        pinned.setdefault(canonicalize_name(name), []).append(version)
+    problems = []
+    for wanted in sorted({text for group in groups for text in group}):
+        try:
+            requirement = Requirement(wanted)
+        except InvalidRequirement:
+            problems.append(f"pyproject.toml asks for {wanted}, which is no requirement")
+            continue
+        found = pinned.get(canonicalize_name(requirement.name), [])
+        if not found or not all(requirement.specifier.contains(version, prereleases=True) for version in found):
+            problems.append(f"pyproject.toml asks for {wanted}, the lock has {', '.join(found) or 'none'}")
+    return problems
 
 
 def _entry(lock: str, name: str) -> str:
