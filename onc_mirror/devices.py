@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
-    from onc_mirror.archive import OncArchive
+    from onc_mirror.archive import Archive
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def load_device_table(path: Path | None = None) -> tuple[Device, ...]:
 
 
 def choose_devices(  # noqa: PLR0913 - three filters on a table
-    archive: OncArchive,
+    archive: Archive | None,
     table: Iterable[Device],
     *,
     codes: Collection[str] = (),
@@ -85,7 +85,8 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
     """Pick the devices of a run.
 
     Args:
-        archive: Asked which devices are in the water, unless `codes` say it all.
+        archive: Asked which devices are in the water, unless `codes` say it all; None when it cannot be: then
+            the table's flag decides.
         table: The device table.
         codes: Device codes; taken as they are, whether in the table or deployed or not. Empty: the deployed ones.
         locations: Location codes to keep; empty keeps all.
@@ -109,10 +110,12 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
     if codes:
         return _filtered([known.get(code) or Device(code) for code in dict.fromkeys(codes)], locations, categories)
     wanted = _filtered(list(known.values()), locations, categories)
+    if archive is None:
+        return tuple(device for device in wanted if device.deployed)
     return deployed_devices(archive, wanted, TimeWindow(now - STILL_ARRIVING, now)).devices
 
 
-def deployed_devices(archive: OncArchive, table: Iterable[Device], window: TimeWindow) -> Deployed:
+def deployed_devices(archive: Archive, table: Iterable[Device], window: TimeWindow) -> Deployed:
     """Ask the archive which devices of `table` were in the water at any time of `window`.
 
     Where the archive gives no answer, the table's flag stands in, and a warning says so.
@@ -133,7 +136,7 @@ def deployed_devices(archive: OncArchive, table: Iterable[Device], window: TimeW
     )
 
 
-def _is_deployed(archive: OncArchive, device: Device, window: TimeWindow) -> bool | None:
+def _is_deployed(archive: Archive, device: Device, window: TimeWindow) -> bool | None:
     try:
         return any(deployment.overlaps(window) for deployment in archive.deployments(device.code))
     except TokenRejectedError:

@@ -1,7 +1,8 @@
 """Which devices a run asks, over which window, and what the archive listed for them.
 
 Guarantee: a row that `list_device` returns is in the ledger. A device that cannot be listed becomes an error of
-the run and stops nobody.
+the run and stops nobody. An archive that takes no connection is asked again with the slow retries, once for the
+whole run: when that is in vain, no device is asked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from onc_mirror.devices import choose_devices, load_device_table
-from onc_mirror.errors import MirrorError, SettingsError, UnknownDeviceError
+from onc_mirror.errors import MirrorError, SettingsError, UnknownDeviceError, UnreachableError
 from onc_mirror.faults import named
 from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.reporting import DeviceError
@@ -75,11 +76,13 @@ class Inquiry:
         run: The run.
         request: What the run is asked.
         until: End of every window of archive time, UTC, exclusive: nothing can have been archived later.
+        unreachable: Why the archive cannot be asked at all; None when it can.
     """
 
     run: Run
     request: MirrorRequest
     until: datetime
+    unreachable: UnreachableError | None = None
 
     def nothing_yet(self) -> Gathered:
         """What has been gathered before the first device is listed."""
@@ -106,10 +109,45 @@ class Gathered:
     errors: list[DeviceError] = field(default_factory=list)
 
 
-def begin_inquiry(mirror: Mirror, run: Run, request: MirrorRequest) -> Inquiry:
-    """Fix where the windows of the run end, by the archive's clock where ours runs ahead of it."""
-    latest = _archive_time(mirror, run.began_at) or run.began_at
-    return Inquiry(run, request, min(request.until or latest, latest))
+def begin_inquiry(run: Run, request: MirrorRequest, reach: Callable[[], datetime | None]) -> Inquiry:
+    """Fix where the windows of the run end, and find out whether the archive can be asked at all.
+
+    Args:
+        run: The run.
+        request: What it is asked.
+        reach: `reach_archive` with the caller's retries around it.
+    """
+    latest, unreachable = run.began_at, None
+    try:
+        latest = reach() or latest
+    except UnreachableError as error:
+        unreachable = error
+    return Inquiry(run, request, min(request.until or latest, latest), unreachable)
+
+
+def reach_archive(mirror: Mirror, run: Run) -> datetime | None:
+    """Make the run's first request to the archive, which needs neither a device nor a token.
+
+    Returns:
+        The archive's time where our clock runs ahead of it, else None: a watermark set by such a clock would pass
+        rows unseen.
+
+    Raises:
+        UnreachableError: There is no connection. What else may be wrong with the archive its listings will say.
+    """
+    try:
+        archive_time = datetime.now(UTC) + mirror.archive.measure_clock() - _CLOCK_TOLERANCE
+    except UnreachableError:
+        raise
+    except MirrorError:
+        return None
+    ahead = run.began_at - archive_time
+    if ahead <= 2 * _CLOCK_TOLERANCE:
+        return None
+    logger.warning(
+        "clock_ahead_s=%.0f: listing up to the archive's time; set this machine's clock", ahead.total_seconds()
+    )
+    return archive_time
 
 
 def devices_of(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
@@ -120,7 +158,7 @@ def devices_of(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
         codes = sorted({file.device_code for file in request.only})
         return tuple(table.get(code) or Device(code) for code in codes)
     devices = choose_devices(
-        mirror.archive,
+        None if inquiry.unreachable else mirror.archive,
         load_device_table(mirror.settings.devices_file),
         codes=request.devices,
         locations=request.locations,
@@ -137,6 +175,8 @@ def devices_of(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
 
 def list_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) -> Gathered:
     """List all devices side by side."""
+    if inquiry.unreachable is not None:
+        return leave_unlisted(mirror, inquiry, devices, inquiry.unreachable)
     gathered = inquiry.nothing_yet()
     with side_by_side(mirror.settings.concurrency, "list") as pool:
         delays = mirror.settings.retry_delays_s
@@ -159,25 +199,48 @@ def gather(gathered: Gathered, device: Device, result: Callable[[], Listing]) ->
         gathered.errors.append(DeviceError(device.code, cause.reason, str(cause)))
 
 
+def leave_unlisted(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device], cause: UnreachableError) -> Gathered:
+    """Ask for no device, since the archive cannot be reached: each is an error of the run, with the same cause."""
+    codes = [device.code for device in devices]
+    logger.error("devices=%s decision=failed reason=%s detail=%r", ",".join(codes), cause.reason, str(cause))
+    gathered = inquiry.nothing_yet()
+    gathered.errors += [DeviceError(code, cause.reason, str(cause)) for code in codes]
+    if inquiry.request.takes_up_held:
+        for code in codes:
+            begin_window(mirror, inquiry, code)
+    return gathered
+
+
 def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
     """List one device's window and enter every row in the ledger.
 
     Raises:
         MirrorError: The archive did not list, or the ledger did not take the rows.
     """
-    run, request = inquiry.run, inquiry.request
-    if request.only is not None:
-        listing = _list_exactly(mirror, device, request.only)
+    run, only = inquiry.run, inquiry.request.only
+    if only is not None:
+        listing = _list_exactly(mirror, device, only)
     else:
-        watermark = mirror.ledger.watermark(device.code)
-        window = device_window(watermark, mirror.settings.overlap, request.since, inquiry.until)
-        if watermark is None and request.takes_up_held:
-            # Should this first listing fail, a later one must still reach back to here.
-            mirror.ledger.advance_watermark(device.code, window.since + mirror.settings.overlap, run.began_at)
+        window = begin_window(mirror, inquiry, device.code)
         listing = mirror.archive.list_files(device.code, archived=window)
     mirror.ledger.record_listed(listing.files, run_id=run.run_id, now=run.began_at)
     logger.info("device=%s listed=%d duplicates=%d", device.code, len(listing.files), listing.duplicates)
     return listing
+
+
+def begin_window(mirror: Mirror, inquiry: Inquiry, device_code: str) -> TimeWindow:
+    """The device's window; the first one ever is noted, so that a later one reaches back to here if this one fails.
+
+    Raises:
+        SettingsError: The window asked for has no length.
+        LedgerUnavailableError: The ledger is out of reach.
+    """
+    watermark = mirror.ledger.watermark(device_code)
+    overlap = mirror.settings.overlap
+    window = device_window(watermark, overlap, inquiry.request.since, inquiry.until)
+    if watermark is None and inquiry.request.takes_up_held:
+        mirror.ledger.advance_watermark(device_code, window.since + overlap, inquiry.run.began_at)
+    return window
 
 
 def device_window(
@@ -200,21 +263,6 @@ def device_window(
     if begin >= until:  # the clock went back, or the window asked for ends before the watermark
         begin = until - FIRST_WINDOW - overlap
     return TimeWindow(begin, until)
-
-
-def _archive_time(mirror: Mirror, now: datetime) -> datetime | None:
-    """The archive's time when our clock runs ahead of it; a watermark set by such a clock would pass rows unseen."""
-    try:
-        archive_time = datetime.now(UTC) + mirror.archive.measure_clock() - _CLOCK_TOLERANCE
-    except MirrorError:
-        return None  # the listings will say what is wrong with the archive
-    if now - archive_time <= 2 * _CLOCK_TOLERANCE:
-        return None
-    logger.warning(
-        "clock_ahead_s=%.0f: listing up to the archive's time; set this machine's clock",
-        (now - archive_time).total_seconds(),
-    )
-    return archive_time
 
 
 def _list_exactly(mirror: Mirror, device: Device, only: Sequence[ArchiveFile]) -> Listing:

@@ -2,24 +2,105 @@
 
 Quick repeats of a single request live in the archive client. This module is the policy for runs without an
 orchestrator. The orchestrated flow gives the same delays to its tasks; Prefect draws its jitter to both sides.
+
+Every wait is told at its begin, as a warning of this module's logger with the `Retry` in the record's `retry`: who
+watches must not wonder for minutes what goes on.
 """
 
 from __future__ import annotations
 
+import logging
 import random
+import threading
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import stamina
 
-from onc_mirror.errors import MirrorError, TransientError
+from onc_mirror.errors import MirrorError, TransientError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 JITTER = 1 / 3
 LONGEST_ASKED_WAIT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A failed attempt that is going to be repeated.
+
+    Attributes:
+        error: What failed.
+        wait_s: Seconds until the next attempt.
+        attempt: Number of the next attempt, from 2.
+        attempts: How many there are at most.
+    """
+
+    error: TransientError
+    wait_s: float
+    attempt: int
+    attempts: int
+
+    @property
+    def concerns_all(self) -> bool:
+        """Whether it is not about one file or device: the archive cannot be reached for any."""
+        return isinstance(self.error, UnreachableError)
+
+    @property
+    def cause(self) -> str:
+        """What failed, for people; with the file or device when it is about one."""
+        return str(self.error.args[0]) if self.concerns_all else str(self.error)
+
+    @property
+    def sentence(self) -> str:
+        """All of it, for people."""
+        return f"{self.cause} Trying again in {self.wait_s:.0f} s (attempt {self.attempt} of {self.attempts})."
+
+
+class OncePerEvent(logging.Filter):
+    """Lets pass one of the same warnings that all threads give when the archive goes out of their reach at once.
+
+    The same: what concerns all, with the same reason at the same attempt, within the wait of the one that passed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._told_until: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether `record` is news."""
+        retry = getattr(record, "retry", None)
+        if not isinstance(retry, Retry) or not retry.concerns_all:
+            return True
+        event, now = (retry.error.reason, retry.attempt), time.monotonic()
+        with self._lock:
+            is_news = now >= self._told_until.get(event, 0.0)
+            if is_news:
+                self._told_until[event] = now + retry.wait_s
+        return is_news
+
+
+logger.addFilter(OncePerEvent())
+
+
+def announce(retry: Retry) -> None:
+    """Tell that something is going to be tried again, once per event."""
+    logger.warning(
+        "retry_in_s=%.0f attempt=%d attempts=%d reason=%s detail=%r",
+        retry.wait_s,
+        retry.attempt,
+        retry.attempts,
+        retry.error.reason,
+        retry.cause,
+        extra={"retry": retry},
+    )
 
 
 def asked_wait_s(error: BaseException | None) -> float:
@@ -39,13 +120,16 @@ def with_retries(call: Callable[[], T], delays_s: Sequence[float]) -> T:
     Raises:
         MirrorError: The last attempt's.
     """
-    left = iter(delays_s)
+    left = iter(enumerate(delays_s, start=2))
 
     def wait(error: Exception) -> bool | float:
-        if not isinstance(error, TransientError):
+        if not isinstance(error, TransientError) or (step := next(left, None)) is None:
             return False
-        stretched = next(left, 0.0) * (1 + random.uniform(0, JITTER))  # noqa: S311 - no secret hangs on it
-        return max(stretched, asked_wait_s(error))
+        attempt, delay_s = step
+        stretched = delay_s * (1 + random.uniform(0, JITTER))  # noqa: S311 - no secret hangs on it
+        wait_s = max(stretched, asked_wait_s(error))
+        announce(Retry(error, wait_s, attempt, len(delays_s) + 1))
+        return wait_s
 
     for attempt in stamina.retry_context(on=wait, attempts=len(delays_s) + 1, timeout=None):
         with attempt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@task(name="begin-inquiry", **UNCACHED)
+@task(name="reach-archive", tags=["archive"], **UNCACHED)
 @safely
-def begin_inquiry(mirror: Mirror, run: Run, request: MirrorRequest) -> Inquiry:
-    """Fix where the windows of the run end."""
-    return gathering.begin_inquiry(mirror, run, request)
+def reach_archive(mirror: Mirror, run: Run) -> datetime | None:
+    """Make the first request to the archive, which says whether it can be asked at all."""
+    return gathering.reach_archive(mirror, run)
 
 
 @task(name="find-devices", **UNCACHED)
@@ -39,8 +40,16 @@ def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
     return gathering.list_device(mirror, inquiry, device)
 
 
+def begin_inquiry(mirror: Mirror, run: Run, request: MirrorRequest) -> Inquiry:
+    """Fix where the windows of the run end, and find out whether the archive can be asked at all."""
+    retried = reach_archive.with_options(**retries(mirror.settings.retry_delays_s))
+    return gathering.begin_inquiry(run, request, lambda: retried(mirror, run))
+
+
 def list_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) -> Gathered:
     """List all devices side by side; one that cannot be listed becomes an error and stops nobody."""
+    if inquiry.unreachable is not None:
+        return gathering.leave_unlisted(mirror, inquiry, devices, inquiry.unreachable)
     gathered = inquiry.nothing_yet()
     retried = list_device.with_options(**retries(mirror.settings.retry_delays_s))
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency)

@@ -15,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 
 from onc_mirror.errors import MirrorError, TransientError
 from onc_mirror.faults import named
-from onc_mirror.retrying import JITTER, asked_wait_s
+from onc_mirror.retrying import JITTER, Retry, announce, asked_wait_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ def safely(call: Callable[P, R]) -> Callable[P, R]:
     return cleaned
 
 
-def retry_if_transient(task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def retry_if_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Say by the error's type whether a retry can help; before one, wait what the archive asked for beyond a delay.
 
     Prefect asks here before it sleeps its own delay, and offers no other place to wait for a Retry-After.
@@ -54,8 +54,16 @@ def retry_if_transient(task: Task[..., Any], _run: TaskRun, state: State[Any]) -
     error = state.result(raise_on_failure=False)
     if not isinstance(error, TransientError):
         return False
-    time.sleep(max(0.0, asked_wait_s(error) - min(task.retry_delay_seconds, default=0.0)))
+    # How Prefect varies the delay is in its own line about it.
+    wait_s = max(_delay_s(task, run), asked_wait_s(error))
+    announce(Retry(error, wait_s, run.run_count + 1, (task.retries or 0) + 1))
+    time.sleep(wait_s - _delay_s(task, run))
     return True
+
+
+def _delay_s(task: Task[..., Any], run: TaskRun) -> float:
+    delays = task.retry_delay_seconds
+    return delays[min(run.run_count, len(delays)) - 1] if delays else 0.0
 
 
 def retries(delays_s: Sequence[float]) -> dict[str, Any]:

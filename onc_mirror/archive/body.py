@@ -134,7 +134,7 @@ def failure_of(error: HTTPError, subject: str | None) -> MirrorError:
 
 def _unreachable(error: UrllibConnectTimeoutError, subject: str | None) -> UnreachableError:
     kind: type[UnreachableError]
-    remedy = "Try again; if it goes on, check the network and ONC_MIRROR_ARCHIVE_URL."
+    remedy = "If it goes on, check the network and ONC_MIRROR_ARCHIVE_URL."
     # Its subclasses say that a connection failed at once; urllib3 keeps the system's word for why as the cause.
     cause = error.__cause__
     if isinstance(error, NameResolutionError):

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from onc_mirror.cli.options import Choice, choosing, files_option, json_option
-from onc_mirror.cli.progress import progress_bar
+from onc_mirror.cli.progress import progress_bar, waits_told
 from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.errors import SettingsError
@@ -45,14 +45,16 @@ def mirror(context: click.Context, choice: Choice, *, files: Path | None, as_jso
     Exit codes: 0 all is accounted for, 1 something failed, 2 wrong option or setting, 3 done, but files are held or
     quarantined; 130 or 143 when stopped. Stopping or killing it is harmless: the next run goes on from there.
     """
-    if not as_json and not context.find_root().params["verbose"]:
+    verbose = context.find_root().params["verbose"]
+    if not as_json and not verbose:
         # The table says it all again at the end, in better words.
         logging.getLogger("onc_mirror").setLevel(logging.CRITICAL)
     settings = load_settings()
     only = None if files is None else _listed_in(files)
     if only is not None and (choice.narrows_files or _request(choice) != MirrorRequest()):
         raise SettingsError("--files already says which files; leave the other filters out.")
-    with open_mirror(settings) as parts, progress_bar(Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with open_mirror(settings) as parts, progress_bar(console) as bar, waits_told(console, as_log=verbose):
         request = _narrowed(parts, choice) if only is None else MirrorRequest(only=only)
         report = mirror_hour(parts, request, bar)
     if as_json:

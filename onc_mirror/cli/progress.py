@@ -1,7 +1,8 @@
-"""The progress bar of a run: files, bytes, speed and time left, on stderr."""
+"""What people see of a run while it goes on, on stderr: a bar with files, bytes and time left; what it waits for."""
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from onc_mirror import retrying
 from onc_mirror.model import Decision
+from onc_mirror.redacting import redact
+from onc_mirror.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,3 +72,38 @@ def progress_bar(console: Console) -> Iterator[ProgressBar]:
         *columns, console=console, transient=True, expand=True, disable=not console.is_terminal
     ) as progress:
         yield ProgressBar(progress)
+
+
+class _Teller(logging.Handler):
+    """Tells in a sentence what a log line says in fields."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        retry = getattr(record, "retry", None)
+        if isinstance(retry, retrying.Retry):
+            # Through the console, which keeps the bar below what is printed.
+            self._console.print(printable(redact(retry.sentence)), markup=False, highlight=False)
+
+
+@contextmanager
+def waits_told(console: Console, *, as_log: bool) -> Iterator[None]:
+    """Tell what fails and when it is tried again while the block runs: a long wait must not look like a hang.
+
+    Args:
+        console: Where people read it, in a sentence each, when it is a terminal.
+        as_log: As lines of the log all the same.
+    """
+    log, teller = retrying.logger, _Teller(console)
+    before = log.level, log.propagate
+    log.setLevel(logging.WARNING)
+    if console.is_terminal and not as_log:
+        log.propagate = False
+        log.addHandler(teller)
+    try:
+        yield
+    finally:
+        log.removeHandler(teller)
+        log.level, log.propagate = before

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from prefect import task
+from prefect.client.schemas.objects import TaskRun
 from prefect.states import Failed
 
 from onc_mirror.errors import ArchiveBusyError, MirrorError, StalledError, TokenRejectedError, UnexpectedError
@@ -29,9 +30,9 @@ def raising(error: Exception) -> Callable[[], None]:
     return call
 
 
-def asked_after(error: Exception) -> bool:
-    unused: Any = None
-    return retry_if_transient(idle.with_options(**retries((20.0, 60.0))), unused, Failed(data=error))
+def asked_after(error: Exception, *, attempt: int = 1) -> bool:
+    run = TaskRun(task_key="idle", dynamic_key="0", run_count=attempt)
+    return retry_if_transient(idle.with_options(**retries((20.0, 60.0))), run, Failed(data=error))
 
 
 @pytest.mark.parametrize("error", [StalledError("no byte", subject="a.hdf5"), TokenRejectedError("no", status=401)])
@@ -64,8 +65,17 @@ def test_a_retry_waits_for_what_the_archive_asked_beyond_its_own_delay(monkeypat
     monkeypatch.setattr("time.sleep", waited.append)
 
     assert asked_after(ArchiveBusyError("busy", retry_after_s=120))
+    assert asked_after(ArchiveBusyError("busy", retry_after_s=120), attempt=2)
 
-    assert waited == [100]
+    assert waited == [100, 60]
+
+
+def test_what_will_be_tried_again_is_told_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    asked_after(StalledError("no byte", subject="a.hdf5"), attempt=2)
+
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == "retry_in_s=60 attempt=3 attempts=3 reason=stalled detail='a.hdf5: no byte'"
 
 
 def test_there_is_one_attempt_more_than_there_are_delays() -> None:
