@@ -30,15 +30,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from onc_mirror.errors import UnsafeNameError
-from onc_mirror.frames import COLUMNS, STRING, files_from_frame
+from onc_mirror.frames import COLUMNS, STRING, TIME, files_from_frame, typed_column
 from onc_mirror.layout import check_name, mirrored_key
 from onc_mirror.model import WRONG_DEVICE, Decision, Outcome, State
 from onc_mirror.selection import Selection, excluding_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
+    from onc_mirror.model import ArchiveFile
+
 NOT_LISTED = "not-listed"
+CLAIMED = "claimed-elsewhere"
+"""Reason for holding a file: another run is working on it."""
 RE_ARCHIVED = "re-archived"
 BY_THE_ROW = (WRONG_DEVICE, UnsafeNameError.reason)
 """Reasons for a quarantine that the row alone gives, without a download; looked at again at every listing."""
@@ -67,8 +72,8 @@ def plan(
         One row per distinct file, sorted by `device_code` and `filename`, with the listing's columns and `decision`
         (values of `Decision`), `reason` and `detail` (empty where there is nothing to say), `listed_rows` (how
         many differing rows the listing had for the file; the one that the archive touched last is here) and the
-        ledger's `state`, `known_rule`, `attempts`, `next_try_at`, `key`, `sha256`, `size_bytes` and `mirrored_at`,
-        missing where the ledger has none.
+        ledger's `state`, `known_rule`, `attempts`, `next_try_at`, `key`, `sha256`, `size_bytes`, `mirrored_at` and
+        `revision`, missing where the ledger has none.
     """
     files = _one_row_per_file(listed)
     known = entries.rename(columns={"reason": "known_reason", "detail": "known_detail", "rule": "known_rule"})
@@ -89,6 +94,34 @@ def plan_unlisted(unlisted: pd.DataFrame, entries: pd.DataFrame, *, now: datetim
     """
     rows = plan(unlisted, entries, Selection(), now=now)
     _decide(rows, rows["filename"].notna(), Decision.GONE, NOT_LISTED, "The archive does not list it.")
+    return rows
+
+
+def claimable(planned: pd.DataFrame) -> tuple[tuple[ArchiveFile, int], ...]:
+    """Return the files to fetch, each with the ledger's revision of it that was planned with."""
+    wanted = planned[planned["decision"] == Decision.FETCH]
+    return tuple(zip(files_from_frame(wanted), wanted["revision"].fillna(0).astype(int), strict=True))
+
+
+def leave_to_others(planned: pd.DataFrame, theirs: Mapping[ArchiveFile, datetime | None]) -> pd.DataFrame:
+    """Hold the files that other runs work on.
+
+    Args:
+        planned: As `plan` returned it.
+        theirs: The files, each with the moment at which it is free again if its run dies; None: unknown.
+
+    Returns:
+        `planned` with those files held, `claimed-elsewhere`.
+    """
+    if not theirs:
+        return planned
+    until = {(file.device_code, file.filename): time for file, time in theirs.items()}
+    keys = pd.MultiIndex.from_frame(planned[_KEY])
+    where = pd.Series(keys.isin(list(until)), index=planned.index)
+    free_at = typed_column([until.get(key) for key in keys], TIME)
+    free_at.index = planned.index
+    rows = planned.assign(next_try_at=planned["next_try_at"].mask(where, free_at))
+    _decide(rows, where, Decision.HELD, CLAIMED, "Another run is working on it.")
     return rows
 
 

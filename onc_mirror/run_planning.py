@@ -1,5 +1,8 @@
 """What a run does about each file that the archive listed: the planner's decisions, entered in the ledger.
 
+A file that is to be fetched is claimed, so that no two runs transfer it; of one that another run has claimed first
+this run says so and leaves it alone.
+
 Apart from `mirroring`, which asks the archive before it imports this: pandas takes a third of a second to import.
 """
 
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import ArchiveFile
 
+# Each but the first needs another run to conclude a file between two statements of this one.
+_ROUNDS = 5
+
 # Keeps the plan's columns when no device could be listed.
 _NOTHING = Listing("", None, ())
 
@@ -36,7 +42,7 @@ def plan_run(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.DataFra
         MirrorError: The store is not there or closed (asked only when there is something to publish), or the
             ledger is out of reach.
     """
-    planned = pd.concat([_plan_device(mirror, inquiry, listing) for listing in [*gathered.listings, _NOTHING]])
+    planned = pd.concat([_claim_device(mirror, inquiry, listing) for listing in [*gathered.listings, _NOTHING]])
     decided = planning.to_record(planned)
     if not inquiry.request.sees_everything:
         # What a person leaves out today is not what the settings leave out: the next hourly run must see it.
@@ -52,6 +58,19 @@ def to_fetch(planned: pd.DataFrame) -> tuple[ArchiveFile, ...]:
     """The files that the plan wants transferred, newest data first."""
     wanted = planned[planned["decision"] == Decision.FETCH]
     return files_from_frame(wanted.sort_values("begins_at", ascending=False))
+
+
+def _claim_device(mirror: Mirror, inquiry: Inquiry, listing: Listing) -> pd.DataFrame:
+    for _ in range(_ROUNDS):
+        planned = _plan_device(mirror, inquiry, listing)
+        now = mirror.clock()
+        claimed = mirror.ledger.leases.claim(
+            planning.claimable(planned), owner=inquiry.run.run_id, until=now + mirror.settings.lease, now=now
+        )
+        if not claimed.changed:
+            break
+        # Another run brought them to their end while this one planned: now they are planned differently.
+    return planning.leave_to_others(planned, {**claimed.elsewhere, **dict.fromkeys(claimed.changed)})
 
 
 def _plan_device(mirror: Mirror, inquiry: Inquiry, listing: Listing) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """A run's life, whatever it does: it begins, breaks off or finishes, and ends in a report.
 
 Guarantees: a run that began stands in the ledger, and one that ended stands there with its report, also when it
-broke off; a device's watermark moves only when the run ends, only over a window that was listed whole, and never
-backwards; the bucket gets the report when something was done or is wrong.
+broke off; while it lives it keeps its claims on files; a device's watermark moves only when the run ends, only over a
+window that was listed whole, and never backwards; the bucket gets the report when something was done or is wrong.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
 from onc_mirror.gathering import Gathered
+from onc_mirror.heartbeat import beating
 from onc_mirror.layout import report_key
 from onc_mirror.reporting import DeviceError, build_report
 from onc_mirror.retrying import with_retries
@@ -47,10 +48,14 @@ class Run:
 
 @contextmanager
 def begun_run(mirror: Mirror, flow: str) -> Iterator[Run]:
-    """Begin a run; one that breaks off, or is told to stop, ends in a report in the ledger that says why."""
+    """Begin a run and keep its leases alive.
+
+    One that breaks off, or is told to stop, ends in a report in the ledger that says why.
+    """
     run = begin_run(mirror, flow)
     try:
-        yield run
+        with beating(mirror.ledger, run.run_id, mirror.settings.lease, mirror.clock):
+            yield run
     except KeyboardInterrupt:
         _break_off(mirror, run, "interrupted", "The run was told to stop; the next one goes on from there.")
         raise
@@ -64,7 +69,7 @@ def begin_run(mirror: Mirror, flow: str) -> Run:
     """Fix the run's moment and name, and note in the ledger that it began."""
     now = mirror.clock()
     run = Run(f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", flow, now)
-    mirror.ledger.start_run(run.run_id, flow, now)
+    mirror.ledger.start_run(run.run_id, flow, now, alive_until=now + mirror.settings.lease)
     return run
 
 

@@ -2,12 +2,13 @@
 
 A lease is for as long as its owner renews it. That of a killed process ends by itself, and then anybody may take
 over. Times are the caller's clock: machines that share a ledger must agree on the time to much less than
-a lease.
+a lease. One that ends in more than a day was taken by a clock that ran far ahead, and counts as over.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, func, or_, select, update
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Insert
+    from sqlalchemy import ColumnElement, Connection, Insert
 
     from onc_mirror.ledger.transactions import Transactions
     from onc_mirror.model import ArchiveFile
+
+LONGEST = timedelta(days=1)
+"""No lease may be longer."""
 
 # Well below SQLite's limit of 32766 parameters.
 _ROWS_AT_ONCE = 500
@@ -78,7 +82,7 @@ class Leases:
         elsewhere = {
             rows[key][0]: lease_until
             for key, (_, holder, lease_until) in found.items()
-            if holder is not None and holder != owner and lease_until is not None and lease_until > now
+            if holder not in {None, owner} and lease_until is not None and now < lease_until <= now + LONGEST
         }
         settled = {*mine, *elsewhere}
         return Claimed(mine, elsewhere, tuple(file for file, _ in rows.values() if file not in settled))
@@ -91,8 +95,10 @@ class Leases:
         All processes that share the ledger share the slots, so what runs in a lane is bounded across them.
         """
         with self._database.writing() as connection:
-            held = connection.execute(select(slots).where(slots.c.lane == lane, slots.c.lease_until > now)).all()
-            before = sum(row.owner == owner for row in held)
+            held = connection.execute(
+                select(slots).where(slots.c.lane == lane, ~_is_over(slots.c.lease_until, now))
+            ).all()
+            before = len([row for row in held if row.owner == owner])
             taken = {row.number for row in held}
             free = [number for number in range(total) if number not in taken][:wanted]
             if not free:
@@ -129,7 +135,7 @@ class Leases:
 def _claim(
     connection: Connection, rows: Sequence[tuple[str, str, int]], owner: str, until: datetime, now: datetime
 ) -> None:
-    free = or_(files.c.lease_owner.is_(None), files.c.lease_owner == owner, files.c.lease_until <= now)
+    free = or_(files.c.lease_owner.is_(None), files.c.lease_owner == owner, _is_over(files.c.lease_until, now))
     statement = (
         update(files)
         .where(
@@ -161,5 +167,10 @@ def _owners(
 def _take_if_free(dialect: str, now: datetime) -> Insert:
     insert = insert_into(slots, dialect)
     changes = {"owner": insert.excluded.owner, "lease_until": insert.excluded.lease_until}
-    over = slots.c.lease_until <= now
-    return insert.on_conflict_do_update(index_elements=["lane", "number"], set_=changes, where=over)
+    return insert.on_conflict_do_update(
+        index_elements=["lane", "number"], set_=changes, where=_is_over(slots.c.lease_until, now)
+    )
+
+
+def _is_over(until: ColumnElement[datetime], now: datetime) -> ColumnElement[bool]:
+    return or_(until <= now, until > now + LONGEST)

@@ -65,6 +65,12 @@ def test_a_renewed_lease_is_not(ledger: Ledger) -> None:
     assert claim(ledger, FILES[:1], "two", now=NOON + LEASE).mine == ()
 
 
+def test_a_lease_that_a_clock_far_ahead_took_is_taken_over(ledger: Ledger) -> None:
+    claim(ledger, FILES[:1], "one", now=NOON + timedelta(days=400))
+
+    assert claim(ledger, FILES[:1], "two").mine == FILES[:1]
+
+
 def test_a_released_lease_is_free(ledger: Ledger) -> None:
     claim(ledger, FILES[:1], "one")
     ledger.leases.release("one")
