@@ -21,7 +21,7 @@ from onc_mirror.runs import begun_run
 from onc_mirror.settings import load_settings
 from tasks.listing import begin_inquiry, find_devices, list_devices
 from tasks.policy import safely
-from tasks.reporting import final_state, finish_run, show_run
+from tasks.reporting import final_state, finish_run, show_plan, show_run
 from tasks.starting import hourly_request
 from tasks.transferring import plan_transfers, transfer_files
 
@@ -55,6 +55,7 @@ def _mirror_hour(request: MirrorRequest) -> State[Any]:
         inquiry = begin_inquiry(mirror, run, request)
         gathered = list_devices(mirror, inquiry, find_devices(mirror, inquiry))
         planned = plan_transfers(mirror, inquiry, gathered)
+        show_plan(run, planned, return_state=True)  # a table that cannot be shown stops nothing
         outcomes = transfer_files(mirror, run, planned)
         report = finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
     show_run(report, settings.store_url)

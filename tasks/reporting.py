@@ -1,4 +1,4 @@
-"""Ending a run: watermarks, the report in ledger and bucket, and the tables that an operator sees."""
+"""What an operator sees of a run, and its end: tables of plan and result, watermarks, the report, the final state."""
 
 from __future__ import annotations
 
@@ -9,19 +9,37 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 
-from onc_mirror import runs
+from onc_mirror import run_planning, runs
 from onc_mirror.gathering import Gathered
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
 from onc_mirror.reporting import RunReport
-from onc_mirror.wording import closing_sentence, printable
 from onc_mirror.runs import Run
+from onc_mirror.wording import closing_sentence, printable
 from tasks.policy import UNCACHED, safely
 
 if TYPE_CHECKING:
+    import pandas as pd
     from prefect import State
 
+_NOTHING_PLANNED = [{"device": "", "files": 0, "bytes": 0}]
 _NOTHING_WRONG = [{"device": "", "file": "", "decision": "", "reason": "", "what happened": "Nothing is wrong."}]
+
+
+@task(name="show-plan", **UNCACHED)
+@safely
+def show_plan(run: Run, planned: pd.DataFrame) -> None:
+    """Put what is about to be transferred where the Prefect UI shows it."""
+    files = run_planning.to_fetch(planned)
+    sizes: dict[str, list[int]] = {}
+    for file in files:
+        sizes.setdefault(file.device_code, []).append(file.expected_bytes or 0)
+    rows = [{"device": code, "files": len(some), "bytes": sum(some)} for code, some in sorted(sizes.items())]
+    create_table_artifact(
+        key=f"{run.flow}-plan",
+        table=rows or _NOTHING_PLANNED,
+        description=f"Run {run.run_id}: what is to be transferred, per device.",
+    )
 
 
 @task(name="finish-run", **UNCACHED)

@@ -17,7 +17,7 @@ import click
 import httpx
 from rich.console import Console
 
-from infra.sandbox.demo import mirror_one_hour, print_directions, print_summary
+from infra.sandbox.demo import mirror_one_hour, print_directions, print_farewell, print_summary
 from infra.sandbox.options import ROOT, SandboxOptions
 from infra.sandbox.parts import PartError
 from infra.sandbox.up import Sandbox, SandboxError, running_sandbox
@@ -105,6 +105,7 @@ def demo(*, once: bool, **choices: Any) -> None:
         print_summary(sandbox, run, console)
         if not once:
             return _stay_up(sandbox, console)
+        print_farewell(sandbox, console)
         return 0 if run.is_completed else 1
 
     _run(_options(choices), show)

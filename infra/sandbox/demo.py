@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import s3fs
-from rich.filesize import decimal
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from infra.sandbox.options import ACCESS_KEY, BUCKET, SECRET_KEY
 from infra.sandbox.orchestrator import DEPLOYMENT, FLOW
+from onc_mirror.wording import counted, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,20 +56,26 @@ def _follow(sandbox: Sandbox, run: FlowRun, console: Console) -> FlowRun:
         bar = progress.add_task(run.state_name, total=None, files="")
         tell = _line_teller(console)
         recorded_by = float("inf")
+        planned: int | None = None
         while True:
             sandbox.parts.check_alive()
             run = sandbox.orchestrator.flow_run(run.id)
-            # In this order: whatever the server writes down in between, no more have ended than are known.
+            planned = _planned_files(sandbox, run) if planned is None else planned
             ended = sandbox.orchestrator.count_task_runs(run.id, name_like=FILE_TASKS, ended=True)
-            known = sandbox.orchestrator.count_task_runs(run.id, name_like=FILE_TASKS)
-            files = f"{ended} of {known} files" if known else ""
-            progress.update(bar, description=run.state_name, total=known or None, completed=ended, files=files)
+            files = f"{ended} of {planned} files" if planned else ""
+            progress.update(bar, description=run.state_name, total=planned, completed=ended, files=files)
             tell(f"{run.state_name} {files}".strip())
             if run.is_final:
                 recorded_by = min(recorded_by, time.monotonic() + RECORDED_S)
-                if ended == known or time.monotonic() > recorded_by:
+                if ended >= (planned or 0) or time.monotonic() > recorded_by:
                     return run
             time.sleep(POLL_S)
+
+
+def _planned_files(sandbox: Sandbox, run: FlowRun) -> int | None:
+    """Return how many files the run is to transfer, None before it has said so."""
+    rows = sandbox.orchestrator.table_artifact(run.id, f"{FLOW}-plan")
+    return sum(row["files"] for row in rows) if rows else None
 
 
 def _line_teller(console: Console) -> Callable[[str], None]:
@@ -101,8 +107,9 @@ def print_summary(sandbox: Sandbox, run: FlowRun, console: Console) -> None:
         if rows := [row for row in sandbox.orchestrator.table_artifact(run.id, f"{FLOW}-{key}") if row["device"]]:
             console.print(_table(title, rows))
     sizes = _mirrored_sizes(sandbox)
-    where = f"s3://{BUCKET}/raw at {sandbox.options.s3_url}"
-    console.print(f"{len(sizes)} files with {decimal(sum(sizes))} are in {where}.", soft_wrap=True)
+    console.print(
+        f"s3://{BUCKET}/raw now has {counted(len(sizes), 'file')} with {size_text(sum(sizes))}.", soft_wrap=True
+    )
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
@@ -112,7 +119,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> Table:
         is_number = isinstance(rows[0][name], int)
         table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number or name == "device")
     for row in rows:
-        table.add_row(*(decimal(row[name]) if name == "bytes" else escape(str(row[name] or "")) for name in names))
+        table.add_row(*(size_text(row[name]) if name == "bytes" else escape(str(row[name] or "")) for name in names))
     return table
 
 
@@ -137,3 +144,9 @@ def print_directions(sandbox: Sandbox, console: Console) -> None:
         ("try", f". {options.env_file} && .venv/bin/onc-mirror status"),
     ):
         console.print(f"  {name:<12} {text}", soft_wrap=True)
+
+
+def print_farewell(sandbox: Sandbox, console: Console) -> None:
+    """Say what is left of a sandbox that is about to stop, and how to have it back."""
+    state = sandbox.options.state
+    console.print(f"Stopping. Bucket, ledger and logs stay in {state}; make sandbox starts it again.", soft_wrap=True)

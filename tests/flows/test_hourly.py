@@ -83,6 +83,8 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
     assert (run.state_type, run.state_name) == ("FAILED", "Failed")
     assert "1 of 3 devices not listed: TUMLIDAR001." in run.message
     assert (report.mirrored, report.quarantined, report.failed, report.held) == (3, 1, 1, 1)
+    plan = deployed.table(run, "mirror-hour-plan")
+    assert (sum(row["files"] for row in plan), sum(row["bytes"] for row in plan) > report.bytes) == (6, True)
     attention = deployed.table(run, "mirror-hour-attention")
     assert {row["reason"] for row in attention} == {"archive-busy", "undecodable-chunk", "wrong-body", "not-ready"}
     assert all(row["what happened"] for row in attention)
