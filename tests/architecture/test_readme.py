@@ -1,18 +1,26 @@
-"""The README says what is true: its settings table is that of the settings."""
+"""The README says what is true: its settings are those there are, and its commands are understood."""
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import click
 import isodate
 from pydantic import AliasChoices
 from pydantic_core import PydanticUndefined
 
+from infra.sandbox.environment import part_environment
+from infra.sandbox.options import ROOT, SandboxOptions
+from infra.sandbox.orchestrator import WORK_POOL
+from onc_mirror.cli.main import cli
 from onc_mirror.settings import PREFIX, MirrorSettings
 
-README = Path(__file__).parents[2] / "README.md"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+README = ROOT / "README.md"
 
 
 def settings_rows() -> list[str]:
@@ -45,3 +53,35 @@ def test_the_settings_table_is_that_of_the_settings() -> None:
     assert len(rows) > 15
     table = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     assert [line for line in table if line.startswith(("| `ONC_", "| `AWS_ENDPOINT_URL"))] == rows
+
+
+def commands(program: str) -> list[list[str]]:
+    """Every command of the README's shell blocks that begins with `program`, in words."""
+    text = README.read_text(encoding="utf-8")
+    lines = [line for block in text.split("```sh\n")[1:] for line in block.partition("```")[0].splitlines()]
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words[:1] == [program]]
+
+
+def test_every_command_of_onc_mirror_is_understood() -> None:
+    shown = commands("onc-mirror")
+
+    assert len(shown) > 5
+    for _, name, *arguments in shown:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        command.make_context(name, arguments)
+
+
+def test_the_prefect_server_and_worker_are_those_that_the_sandbox_runs(tmp_path: Path) -> None:
+    options = SandboxOptions(state=tmp_path, archive_port=1, s3_port=2, prefect_port=4200, size="tiny")
+    in_sandbox = part_environment(options)
+
+    exported = dict(word.split("=", 1) for words in commands("export") for word in words[1:])
+
+    for_prefect = {name: value for name, value in exported.items() if name.startswith("PREFECT_")}
+    assert len(for_prefect) == 7
+    assert {name: in_sandbox[name].replace(str(ROOT), "$PWD") for name in for_prefect} == for_prefect
+    prefect = [" ".join(words) for words in commands("prefect")]
+    assert "prefect --no-prompt deploy --all --prefect-file deployments/prefect.yaml" in prefect
+    assert f"prefect work-pool create {WORK_POOL} --type process" in prefect
+    assert f"prefect worker start --pool {WORK_POOL}" in prefect
