@@ -1,12 +1,13 @@
 """The Oceans 3.0 archive of Ocean Networks Canada: the only place that knows its API.
 
-    port       what the mirror asks of it (`Archive`)
-    client     the archive over HTTP (`OncArchive`)
-    paging     a listing over all of its pages, and the proof that no row was lost between them
-    rows       one row of a listing as an `ArchiveFile`, times in the archive's spelling
-    discovery  deployments, data products and devices as values
-    transport  HTTP: one pool of kept connections, timeouts, errors as types
-    answers    what an answer that is not 200 means
+    port          what the mirror asks of it (`Archive`)
+    client        the archive over HTTP (`OncArchive`)
+    paging        a listing over all of its pages, and the proof that no row was lost between them
+    rows          one row of a listing as an `ArchiveFile`, times in the archive's spelling
+    availability  how many files there are, without a listing
+    discovery     deployments, data products and devices as values
+    transport     HTTP: one pool of kept connections, timeouts, errors as types
+    answers       what an answer that is not 200 means
 
 Importing this package is cheap: `transport`, and with it urllib3, is imported when an archive is opened.
 
@@ -15,8 +16,9 @@ Facts about the API: https://data.oceannetworks.ca/OpenAPI and the behaviour of 
 
 from __future__ import annotations
 
+from onc_mirror.archive.availability import Counted
 from onc_mirror.archive.client import OncArchive
 from onc_mirror.archive.discovery import Deployment, KnownDevice, Product
 from onc_mirror.archive.port import Archive
 
-__all__ = ["Archive", "Deployment", "KnownDevice", "OncArchive", "Product"]
+__all__ = ["Archive", "Counted", "Deployment", "KnownDevice", "OncArchive", "Product"]

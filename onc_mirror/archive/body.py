@@ -6,14 +6,12 @@ token. So errors are built from clean words, and raised outside the `except` blo
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from urllib3.exceptions import (
     ConnectTimeoutError as UrllibConnectTimeoutError,
 )
 from urllib3.exceptions import (
-    DecodeError,
     HTTPError,
     NameResolutionError,
     NewConnectionError,
@@ -23,6 +21,8 @@ from urllib3.exceptions import (
 )
 
 from onc_mirror.archive.answers import one_line
+from onc_mirror.archive.unzipping import EncodingError, Unzipper
+from onc_mirror.archive.wire import FloodError, TooSlowError
 from onc_mirror.errors import (
     ConnectionLostError,
     ConnectTimeoutError,
@@ -40,13 +40,12 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 
-# Seconds beyond the stall timeout before the pace counts, and the slowest pace that brings a day's files in a day.
-GRACE_S = 60.0
-SLOWEST_BYTES_PER_S = 10_000
+_PLAIN = frozenset({"", "identity"})
+_GZIP = frozenset({"gzip", "x-gzip"})
 
 
 class Body:
-    """The body of an answer, read piece by piece; content encodings are undone.
+    """The body of an answer, read piece by piece; gzip is undone.
 
     Attributes:
         announced_bytes: The length that the answer's header gives; None when it gives none, or when it is that
@@ -54,16 +53,21 @@ class Body:
         marks_its_end: Whether a body that was cut short can be told from a whole one.
     """
 
-    def __init__(self, response: BaseHTTPResponse, subject: str | None, stall_timeout_s: float) -> None:
+    def __init__(self, response: BaseHTTPResponse, subject: str | None) -> None:
+        """Take over the body of `response`.
+
+        Raises:
+            GarbledAnswerError: It is encoded in a way that was not asked for.
+        """
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in _PLAIN | _GZIP:
+            raise _badly_encoded(subject)
         self._response = response
         self._subject = subject
-        self._encoded = response.headers.get("Content-Encoding", "identity").lower() != "identity"
-        self._patience_s = stall_timeout_s + GRACE_S
-        self._waited_s = 0.0
-        self._received = 0
+        self._unzipper = Unzipper() if encoding in _GZIP else None
         self._whole_length: int | None = response.length_remaining
         self.marks_its_end = self._whole_length is not None or bool(getattr(response, "chunked", False))
-        self.announced_bytes = None if self._encoded else self._whole_length
+        self.announced_bytes = None if self._unzipper else self._whole_length
 
     def read(self, amount: int) -> bytes:
         """Return `amount` bytes, fewer only at the end, none after it.
@@ -72,7 +76,7 @@ class Body:
             StalledError: No byte came for the stall timeout, or all of them come too slowly to wait for.
             TruncatedBodyError: The connection ended before the announced length.
             ConnectionLostError: The connection broke in a body of unannounced length.
-            GarbledAnswerError: The body is not encoded as its header says.
+            GarbledAnswerError: The body is not encoded as its header says, or hardly anything is in it.
         """
         pieces = []
         missing = amount
@@ -82,27 +86,29 @@ class Body:
         return b"".join(pieces)
 
     def _piece(self, amount: int) -> bytes:
-        """Return what one look at the connection brings, so that a drip is noticed between its drops."""
-        begun = time.monotonic()
+        if self._unzipper is None:
+            return self._look(amount)
         try:
-            # Without decoding, urllib3 hands the bytes through instead of copying them twice.
-            piece = self._response.read1(amount, decode_content=self._encoded)
+            while not (piece := self._unzipper.take(amount)):
+                if not (encoded := self._look(amount)):
+                    self._unzipper.finish()
+                    return b""
+                self._unzipper.feed(encoded)
+        except EncodingError:
+            raise _badly_encoded(self._subject) from None
+        return piece
+
+    def _look(self, amount: int) -> bytes:
+        """Return what one look at the connection brings, none at the end."""
+        try:
+            return self._response.read1(amount, decode_content=False)
         except HTTPError as error:
             failure = self._failure(error)
-        else:
-            self._waited_s += time.monotonic() - begun
-            self._received += len(piece)
-            if not piece or self._waited_s <= self._patience_s + self._received / SLOWEST_BYTES_PER_S:
-                return piece
-            failure = StalledError(
-                f"The archive sent {self._received} bytes in {self._waited_s:.0f} s, too slowly to wait for the rest."
-                " Try again later; if it goes on, lower ONC_MIRROR_CONCURRENCY or look after the network.",
-                subject=self._subject,
-            )
         raise failure
 
     def _failure(self, error: HTTPError) -> MirrorError:
-        if isinstance(error, ProtocolError) and self._whole_length is not None:
+        broken = isinstance(error, ProtocolError) and not isinstance(_cause(error), FloodError)
+        if broken and self._whole_length is not None:
             return TruncatedBodyError(
                 f"The connection ended before all of the announced {self._whole_length} bytes came. Try again.",
                 subject=self._subject,
@@ -112,6 +118,13 @@ class Body:
 
 def failure_of(error: HTTPError, subject: str | None) -> MirrorError:
     """Name a failure of urllib3 with clean words; its own text would hold the token."""
+    cause = _cause(error)
+    if isinstance(cause, TooSlowError):
+        return StalledError(
+            f"The archive sent {cause.received_bytes} bytes in {cause.waited_s:.0f} s, too slowly to wait for the"
+            " rest. Try again later; if it goes on, lower ONC_MIRROR_CONCURRENCY or look after the network.",
+            subject=subject,
+        )
     if isinstance(error, ReadTimeoutError):
         return StalledError(
             "The archive sent nothing for the stall timeout."
@@ -127,9 +140,20 @@ def failure_of(error: HTTPError, subject: str | None) -> MirrorError:
         )
     if isinstance(error, UrllibConnectTimeoutError):
         return _unreachable(error, subject)
-    if isinstance(error, DecodeError):
-        return GarbledAnswerError("The archive's answer is not encoded as it says. Try again.", subject=subject)
+    if isinstance(cause, FloodError):
+        return GarbledAnswerError(
+            "The archive's answer goes on without an end and without a content. Try again later.", subject=subject
+        )
     return ConnectionLostError("The connection to the archive broke. Try again.", subject=subject)
+
+
+def _cause(error: HTTPError) -> BaseException | None:
+    """Return what urllib3 wrapped: with `from` while it reads a body, without while it waits for a head."""
+    return error.__cause__ or error.__context__
+
+
+def _badly_encoded(subject: str | None) -> GarbledAnswerError:
+    return GarbledAnswerError("The archive's answer is not encoded as it says. Try again.", subject=subject)
 
 
 def _unreachable(error: UrllibConnectTimeoutError, subject: str | None) -> UnreachableError:

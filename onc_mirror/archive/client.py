@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from onc_mirror.archive.answers import INVALID_VALUE, NothingFoundError
+from onc_mirror.archive.availability import count_files
 from onc_mirror.archive.discovery import parse_deployment, parse_device, parse_product
 from onc_mirror.archive.paging import ROW_LIMIT, Query, list_rows
 from onc_mirror.archive.rows import just_after, just_before, parse_file
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from onc_mirror.archive.availability import Counted
     from onc_mirror.archive.body import Body
     from onc_mirror.archive.discovery import Deployment, KnownDevice, Product
     from onc_mirror.model import ArchiveFile
@@ -145,6 +147,21 @@ class OncArchive:
         begin = file.begins_at
         instant = TimeWindow(just_before(begin), just_after(begin)) if begin is not None else None
         return any(row.filename == file.filename for row in self.list_files(file.device_code, data=instant).files)
+
+    def count_files(self, device_code: str, window: TimeWindow) -> tuple[Counted, ...]:
+        """Count a device's files per product, extension and span of data, without listing them.
+
+        Args:
+            device_code: Device code.
+            window: Of data time, from midnight to midnight. One that begins in the future is empty without asking.
+
+        Raises:
+            MirrorError: As `transport` names it.
+        """
+        if window.since > datetime.now(UTC):
+            return ()
+        service = "dataAvailability/dataproducts"
+        return count_files(lambda parameters: self._ask(service, parameters, device_code), device_code, window)
 
     def deployments(self, device_code: str) -> tuple[Deployment, ...]:
         """All stays of a device in the water, in the archive's order; none when the archive knows of none.

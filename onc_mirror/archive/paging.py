@@ -24,11 +24,13 @@ A listing of one page that is not full costs no extra request. Source of the pag
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from onc_mirror.archive.answers import one_line
 from onc_mirror.archive.rows import format_time, just_after, just_before, parse_time
 from onc_mirror.errors import GarbledAnswerError, ListingIncompleteError
 from onc_mirror.model import TimeWindow
@@ -59,6 +61,8 @@ class Query:
         archived: Keep rows archived in this window; None keeps all.
         data: Keep rows whose data lie in this window; None keeps all.
         extension: Keep rows with this extension, without a dot; None keeps all.
+        most_pages: Pages that are read at most.
+        widest: Rows per page where a seam is looked at again: as many as the archive hands out.
     """
 
     device_code: str
@@ -66,6 +70,8 @@ class Query:
     archived: TimeWindow | None = None
     data: TimeWindow | None = None
     extension: str | None = None
+    most_pages: int = MOST_PAGES
+    widest: int = ROW_LIMIT
 
     def parameters(self) -> dict[str, str]:
         """The parameters of `/api/archivefile/device`, without the token."""
@@ -94,24 +100,36 @@ class Rows:
 
     distinct: list[Any] = field(default_factory=list)
     repeated: int = 0
-    _by_name: dict[Any, list[Any]] = field(default_factory=dict)
+    _first: dict[Any, Any] = field(default_factory=dict)
+    _spelled: dict[Any, set[str]] = field(default_factory=dict)
 
     def add(self, rows: Iterable[Any]) -> list[Any]:
         """Take rows in; return those that are new."""
         fresh = []
         for row in rows:
-            namesakes = self._by_name.setdefault(_name(row), [])
-            if row in namesakes:
-                self.repeated += 1
-            else:
-                namesakes.append(row)
+            if self._is_new(row):
                 fresh.append(row)
+            else:
+                self.repeated += 1
         self.distinct += fresh
         return fresh
 
     def look_again(self) -> Rows:
         """Return an empty collection that knows the rows of this one, to gather what a second look adds."""
-        return Rows(_by_name=self._by_name)
+        return Rows(_first=self._first, _spelled=self._spelled)
+
+    def _is_new(self, row: Any) -> bool:
+        """Note `row`; in time that does not grow with the number of rows of one name."""
+        name = _name(row)
+        if name not in self._first:
+            self._first[name] = row
+            return True
+        if name not in self._spelled and row == self._first[name]:
+            return False
+        spelled = self._spelled.setdefault(name, {_spell(self._first[name])})
+        known = len(spelled)
+        spelled.add(_spell(row))
+        return len(spelled) > known
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +162,7 @@ class _Order:
         since = max(low, just_before(begin)) if begin else low
         until = min(high, just_after(end)) if end else high
         window = TimeWindow(since, max(until, just_after(since)))
-        wide = replace(query, row_limit=ROW_LIMIT)
+        wide = replace(query, row_limit=query.widest)
         return replace(wide, data=window) if self.of_data else replace(wide, archived=window)
 
 
@@ -198,8 +216,8 @@ def _pages(fetch: Fetch, query: Query) -> Iterator[_Page]:
     while parameters is not None:
         if frozenset(parameters.items()) in seen:
             raise _incomplete(query, "a next page is one that was read already")
-        if len(seen) >= MOST_PAGES:
-            raise _incomplete(query, f"it has more than {MOST_PAGES} pages")
+        if len(seen) >= query.most_pages:
+            raise _incomplete(query, f"it has more than {query.most_pages} pages")
         seen.add(frozenset(parameters.items()))
         page = _parse_page(fetch(parameters), query.device_code)
         yield page
@@ -240,7 +258,7 @@ def _parse_page(answer: Any, device_code: str) -> _Page:
             subject=device_code,
         )
     if answer.get("messages"):
-        logger.warning("device=%s archive_says=%r", device_code, answer["messages"])
+        logger.warning("device=%s archive_says=%r", device_code, one_line(_spell(answer["messages"])))
     following = answer.get("next")
     return _Page(answer["files"], _following(following, device_code) if following else None)
 
@@ -256,6 +274,10 @@ def _following(following: Any, device_code: str) -> dict[str, str]:
         for name, value in parameters.items()
         if name.lower() != "token" and isinstance(value, str | int | float)
     }
+
+
+def _spell(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _name(row: Any) -> Any:

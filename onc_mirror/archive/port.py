@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import timedelta
 
+    from onc_mirror.archive.availability import Counted
     from onc_mirror.archive.discovery import Deployment, KnownDevice, Product
     from onc_mirror.model import ArchiveFile, Listing, TimeWindow
 
@@ -45,6 +46,9 @@ class Archive(Protocol):
 
     def still_lists(self, file: ArchiveFile) -> bool:
         """Whether a file of this name is listed at this moment."""
+
+    def count_files(self, device_code: str, window: TimeWindow) -> tuple[Counted, ...]:
+        """Count a device's files without listing them."""
 
     def deployments(self, device_code: str) -> tuple[Deployment, ...]:
         """All stays of a device in the water."""

@@ -7,12 +7,11 @@ along.
 
 Trap: the API takes its token in the query string, so that urllib3's errors and debug lines hold it. Hence errors
 are built from clean parts and raised outside the `except` block, so that not even `__context__` refers to the
-library's, and urllib3's connection log is redacted.
+library's, and urllib3's logs are redacted.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -25,6 +24,8 @@ from urllib3.exceptions import HTTPError
 
 from onc_mirror.archive.answers import error_from, one_line, parse_http_date
 from onc_mirror.archive.body import Body, failure_of
+from onc_mirror.archive.parsing import TooCostlyError, parse_json
+from onc_mirror.archive.wire import POOLS
 from onc_mirror.errors import GarbledAnswerError, MirrorError, SettingsError
 from onc_mirror.redacting import MASK, SHORTEST_SECRET, RedactingFilter
 
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
     from urllib3.response import BaseHTTPResponse
 
-# 100,000 rows of a listing are about 40 MB; what is larger than this is no listing.
+# 100,000 rows of a listing are 40 MiB; what is larger than this is no listing.
 LARGEST_ANSWER_BYTES = 64 * 2**20
 LARGEST_ERROR_BYTES = 64 * 2**10
 
 _REDIRECTS = 5
 _REDACTING = RedactingFilter()
+# The loggers of urllib3 that tell addresses: of every request, and in a warning when a head is garbled.
+_TELLERS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
 
 
 class Transport:
@@ -59,14 +62,15 @@ class Transport:
             raise SettingsError("ONC_MIRROR_ARCHIVE_URL must be an http or https URL.")
         self._base_url = base_url.partition("?")[0].rstrip("/") + "/"
         self._token = token
-        self._stall_timeout_s = stall_timeout_s
         self._pool = urllib3.PoolManager(
             maxsize=connections,
             block=True,
             timeout=urllib3.Timeout(connect=connect_timeout_s, read=stall_timeout_s),
             headers={"User-Agent": f"onc-mirror/{version('onc-mirror')}"},
         )
-        logging.getLogger("urllib3.connectionpool").addFilter(_REDACTING)
+        self._pool.pool_classes_by_scheme = POOLS
+        for name in _TELLERS:
+            logging.getLogger(name).addFilter(_REDACTING)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -77,13 +81,19 @@ class Transport:
 
         Raises:
             MirrorError: See `answers.error_from` for statuses and `Body.read` for connections.
-            GarbledAnswerError: The answer is not JSON.
+            GarbledAnswerError: The answer is not JSON, or too much of it.
         """
         with self.stream(service, parameters, subject, encodings="gzip") as body:
             text = self._masked(self._read(body, subject))
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
+            return parse_json(text)
+        except TooCostlyError:
+            failure = GarbledAnswerError(
+                f"The archive's answer of {len(text)} bytes has far more values, or is nested far more deeply, than"
+                " its rows can have. Try again later, or list a shorter window.",
+                subject=subject,
+            )
+        except ValueError:
             failure = GarbledAnswerError(
                 f"The archive's answer is not JSON; it begins with {one_line(text[:40].decode(errors='replace'))!r}."
                 " Try again later; if it stays so, check ONC_MIRROR_ARCHIVE_URL.",
@@ -110,7 +120,7 @@ class Transport:
         try:
             if response.status != HTTPStatus.OK:
                 raise error_from(response.status, response.headers, self._error_body(response), subject)
-            yield Body(response, subject, self._stall_timeout_s)
+            yield Body(response, subject)
         finally:
             _let_go(response)
 
@@ -183,7 +193,7 @@ class Transport:
 
     def _error_body(self, response: BaseHTTPResponse) -> bytes:
         try:
-            return self._masked(Body(response, None, self._stall_timeout_s).read(LARGEST_ERROR_BYTES))
+            return self._masked(Body(response, None).read(LARGEST_ERROR_BYTES))
         except MirrorError:  # the status alone says enough
             return b""
 

@@ -170,11 +170,12 @@ def test_silence_is_a_stall(begun: bytes) -> None:
 
 def test_slow_bytes_are_no_stall() -> None:
     def drip(_: Request, connection: socket.socket) -> None:
-        for byte in answer(b'{"files": []}'):
-            connection.sendall(bytes([byte]))
+        connection.sendall(answer(length=120))
+        for piece in [b'{"files": []}', *[b" "] * 107]:
+            connection.sendall(piece)
             server_over.wait(0.01)
 
-    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=0.5) as archive:
+    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=1) as archive:
         server_over = server.over
         assert archive.list_files(DEVICE).files == ()
 
@@ -337,6 +338,24 @@ def test_debug_log_of_the_http_library_is_redacted(caplog: pytest.LogCaptureFixt
         archive.list_files(DEVICE)
 
     assert "/api/archivefile/device" in caplog.text
+    assert CANARY not in caplog.text
+
+
+def test_warning_of_the_http_library_about_a_garbled_head_is_redacted(caplog: pytest.LogCaptureFixture) -> None:
+    reply = b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: 13\r\n\r\n" + b'{"files": []}'
+
+    def send(_: Request, connection: socket.socket) -> None:
+        connection.sendall(reply)
+        connection.close()
+
+    with (
+        raw_server(send) as server,
+        open_archive(server.url) as archive,
+        contextlib.suppress(GarbledAnswerError),
+    ):
+        archive.list_files(DEVICE)
+
+    assert "Failed to parse headers" in caplog.text
     assert CANARY not in caplog.text
 
 

@@ -250,12 +250,11 @@ def test_daily_files_that_begin_together_survive_a_page_border_between_them() ->
     assert sorted(names(found.distinct)) == names(rows)
 
 
-def test_silent_cap_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onc_mirror.archive.paging.ROW_LIMIT", 50)
+def test_silent_cap_is_noticed() -> None:
     rows = [row(number, begin=number, minutes=1) for number in range(57)]
     archive = ModelArchive(rows, announces=False, cap=50)
 
-    found = list_rows(archive, Query(CODE, 50))
+    found = list_rows(archive, Query(CODE, 50, widest=50))
 
     assert len(found.distinct) == len(rows)
     assert len(archive.asked) == 2
@@ -347,8 +346,7 @@ def test_messages_of_the_archive_are_logged(caplog: pytest.LogCaptureFixture) ->
     assert "restricted" in caplog.text
 
 
-def test_pages_without_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onc_mirror.archive.paging.MOST_PAGES", 20)
+def test_pages_without_end_are_an_error() -> None:
     asked: list[int] = []
 
     def fetch(_: Mapping[str, str]) -> dict[str, Any]:
@@ -356,7 +354,7 @@ def test_pages_without_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None
         return {"files": [row(len(asked))], "next": {"parameters": {"page": len(asked)}}}
 
     with pytest.raises(ListingIncompleteError, match="more than 20 pages"):
-        list_rows(fetch, Query(CODE, 1))
+        list_rows(fetch, Query(CODE, 1, most_pages=20))
     assert len(asked) == 20
 
 
