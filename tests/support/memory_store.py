@@ -102,6 +102,10 @@ class MemoryStore:
     def part_bytes(self) -> None:
         return None
 
+    def look(self) -> None:
+        with self._called("look", ""):
+            pass
+
     def head(self, key: str) -> StoredObject | None:
         with self._called("head", key) as objects:
             held = objects.get(self._full(key))
