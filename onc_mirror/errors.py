@@ -24,7 +24,8 @@
         ├── TokenRejectedError         401
         ├── RequestRejectedError       any other 4xx
         ├── UnknownDeviceError         the archive does not know the device code
-        ├── StoreForbiddenError        credentials or rights
+        ├── StoreCredentialsError      the store does not know the credentials, or there are none
+        ├── StoreForbiddenError        the credentials do not grant the right that is needed
         ├── BucketMissingError         the bucket is not there
         ├── ObjectMissingError         an object to read or copy is not there
         ├── StoreRejectedError         the store cannot do what was asked
@@ -47,6 +48,8 @@ class MirrorError(Exception):
 
     Attributes:
         reason: Fixed slug for ledger and report.
+        blames_file: Whether a file that ends in it climbs the ladder to quarantine; not so when archive, store, ledger
+            or this machine is down or set up wrongly, which says nothing about the file.
         subject: The file or device it happened to; None when it concerns the whole run.
         status: HTTP status, or None.
         api_code: Error code of the archive's API (96, 127, 128, 129, ...), or None.
@@ -54,6 +57,7 @@ class MirrorError(Exception):
     """
 
     reason: ClassVar[str] = "error"
+    blames_file: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -105,6 +109,7 @@ class UnreachableError(TransientError):
     """
 
     reason = "unreachable"
+    blames_file = False
 
 
 class ConnectTimeoutError(UnreachableError):
@@ -183,30 +188,35 @@ class StoreUnavailableError(TransientError):
     """The store did not answer, throttled, failed, or did not keep the bytes it was given."""
 
     reason = "store-unavailable"
+    blames_file = False
 
 
 class ScratchFullError(TransientError):
     """The scratch folder has no room for the download."""
 
     reason = "scratch-full"
+    blames_file = False
 
 
 class ValidatorUnavailableError(TransientError):
     """No validation process starts, or it cannot read the scratch folder. A flaw of the file is a `Verdict`."""
 
     reason = "validator-unavailable"
+    blames_file = False
 
 
 class LedgerUnavailableError(TransientError):
     """The ledger's database is locked or cannot be reached."""
 
     reason = "ledger-unavailable"
+    blames_file = False
 
 
 class TokenRejectedError(PermanentError):
     """The archive does not accept the token (401)."""
 
     reason = "token-rejected"
+    blames_file = False
 
 
 class RequestRejectedError(PermanentError):
@@ -219,18 +229,31 @@ class UnknownDeviceError(PermanentError):
     """The archive does not know this device code, or it has nothing for it (400/127, 404)."""
 
     reason = "unknown-device"
+    blames_file = False
+
+
+class StoreCredentialsError(PermanentError):
+    """The store does not accept who we say we are. Who is known and may not do it: `StoreForbiddenError`."""
+
+    reason = "store-credentials"
+    blames_file = False
 
 
 class StoreForbiddenError(PermanentError):
-    """The store refused the credentials or does not grant the right that is needed."""
+    """The store does not grant the right that is needed, or does not say why it refuses.
+
+    Where it says that it does not know the credentials: `StoreCredentialsError`.
+    """
 
     reason = "store-forbidden"
+    blames_file = False
 
 
 class BucketMissingError(PermanentError):
     """The bucket (or folder) of the store URL does not exist."""
 
     reason = "bucket-missing"
+    blames_file = False
 
 
 class ObjectMissingError(PermanentError):
@@ -243,6 +266,7 @@ class StoreRejectedError(PermanentError):
     """The store refused a request for something it lacks or allows nobody. A missing right: `StoreForbiddenError`."""
 
     reason = "store-rejected"
+    blames_file = False
 
 
 class UnsafeNameError(PermanentError):
@@ -255,6 +279,7 @@ class LedgerTooNewError(PermanentError):
     """The ledger's schema is one that this version of the mirror does not know."""
 
     reason = "ledger-too-new"
+    blames_file = False
 
 
 class UnexpectedError(PermanentError):
@@ -267,3 +292,4 @@ class SettingsError(PermanentError):
     """A setting is missing or has a value that cannot be used."""
 
     reason = "settings"
+    blames_file = False

@@ -39,8 +39,8 @@ def plan_run(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.DataFra
         The rows of `planning.plan`, one per file of all devices.
 
     Raises:
-        MirrorError: The store is not there or closed (asked only when there is something to publish), or the
-            ledger is out of reach.
+        MirrorError: The store is not there or closed, also when there is nothing to publish; or the ledger is out
+            of reach.
     """
     planned = pd.concat([_claim_device(mirror, inquiry, listing) for listing in [*gathered.listings, _NOTHING]])
     decided = planning.to_record(planned)
@@ -48,9 +48,8 @@ def plan_run(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.DataFra
         # What a person leaves out today is not what the settings leave out: the next hourly run must see it.
         decided = tuple(outcome for outcome in decided if outcome.decision is not Decision.FILTERED)
     mirror.ledger.record_many(decided, run_id=inquiry.run.run_id, now=inquiry.run.began_at)
-    if (planned["decision"] == Decision.FETCH).any():
-        # Asking for anything tells a missing or closed bucket before the first download.
-        next(iter(mirror.store.list("")), None)
+    # Before the first download, and in every run: a bucket that is lost in a quiet week must not stay unnoticed.
+    mirror.store.look()
     return planned
 
 

@@ -41,36 +41,38 @@ class Finding:
 
 
 def check_store(store: ObjectStore) -> Iterator[Finding]:
-    """Write, read back, list, copy, upload in parts and delete, each with a finding. Leaves no object behind.
+    """Ask, write, read back, list, copy, upload in parts and delete, each with a finding. Leaves no object behind.
 
-    A store that cannot even be written to gives that finding alone.
+    What cannot mean anything after a bad finding is left out: all of it in a store that is not there or does not know
+    the credentials, all but the asking in one that cannot be written to.
     """
     trial = _Trial(store)
     checks: tuple[tuple[str, Callable[[], str], str], ...] = (
-        ("write", trial.write, "s3:PutObject"),
-        ("read", trial.read, "s3:GetObject"),
-        ("list", trial.list, "s3:ListBucket"),
-        ("copy", trial.copy, "s3:GetObject and s3:PutObject"),
-        ("parts", trial.upload_parts, "s3:PutObject and s3:AbortMultipartUpload"),
-        ("delete", trial.delete, "s3:DeleteObject"),
+        ("bucket", trial.ask, "s3:ListBucket"),
+        ("bucket write", trial.write, "s3:PutObject"),
+        ("bucket read", trial.read, "s3:GetObject"),
+        ("bucket list", trial.list, "s3:ListBucket"),
+        ("bucket copy", trial.copy, "s3:GetObject and s3:PutObject"),
+        ("bucket parts", trial.upload_parts, "s3:PutObject and s3:AbortMultipartUpload"),
+        ("bucket delete", trial.delete, "s3:DeleteObject"),
     )
     try:
         for name, check, right in checks:
-            finding = _find(f"bucket {name}", check, right)
-            yield finding
-            if not finding.ok and name == "write":
-                return
+            try:
+                yield Finding(name, ok=True, detail=check())
+            except MirrorError as error:
+                forbidden = isinstance(error, StoreForbiddenError)
+                yield _bad(name, error, right if forbidden and store.url.startswith("s3:") else "")
+                if check == trial.write or (check == trial.ask and not forbidden):
+                    return
     finally:
         trial.clear()
 
 
-def _find(name: str, check: Callable[[], str], right: str) -> Finding:
-    try:
-        return Finding(name, ok=True, detail=check())
-    except StoreForbiddenError as error:
-        return Finding(name, ok=False, detail=str(error), remedy=f"The mirror needs {right} in this bucket.")
-    except MirrorError as error:
-        return Finding(name, ok=False, detail=str(error))
+def _bad(name: str, error: MirrorError, missing_right: str) -> Finding:
+    # Errors begin with the key that they are about, here one of the trial's own.
+    detail = str(error).removeprefix(f"{error.subject}: ")
+    return Finding(name, ok=False, detail=detail, remedy=f"Missing is {missing_right}." if missing_right else "")
 
 
 class _Trial:
@@ -82,9 +84,13 @@ class _Trial:
         self._body = os.urandom(_SMALL_BYTES)
         self._keys: list[str] = []
 
+    def ask(self) -> str:
+        self._store.look()
+        return f"{self._store.url} is there and may be listed."
+
     def write(self) -> str:
         self._store.write(self._key("written"), self._body, "application/octet-stream")
-        return f"{_SMALL_BYTES} bytes written to {self._store.url}, checked by their hash."
+        return f"{_SMALL_BYTES} bytes are written, checked by their hash."
 
     def read(self) -> str:
         with self._store.open(self._prefix + "written") as stored:

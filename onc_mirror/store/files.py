@@ -67,6 +67,11 @@ class FileStore:
     def part_bytes(self) -> None:
         """As `ObjectStore.part_bytes`: a file is written in one go."""
 
+    def look(self) -> None:
+        """As `ObjectStore.look`."""
+        with explaining(self._root):
+            os.scandir(self._root).close()
+
     def head(self, key: str) -> StoredObject | None:
         """As `ObjectStore.head`."""
         path = self._path(key)

@@ -36,7 +36,8 @@ class ObjectStore(Protocol):
     Every method may raise, besides what it names itself:
 
         BucketMissingError: The bucket or folder is not there.
-        StoreForbiddenError: The store does not accept the credentials, or they do not grant the right.
+        StoreCredentialsError: The store does not accept the credentials, or has not got any.
+        StoreForbiddenError: They do not grant the right, or the store does not say why it refuses.
         StoreRejectedError: The store cannot do what was asked, or the key breaks the rules of `check_key`.
         StoreUnavailableError: It did not answer in time, failed, or has no room.
     """
@@ -48,6 +49,9 @@ class ObjectStore(Protocol):
     @property
     def part_bytes(self) -> int | None:
         """Files larger than this go up in parts; None where there is no such thing."""
+
+    def look(self) -> None:
+        """Do nothing when the bucket or folder is there and may be listed; the cheapest question that says so."""
 
     def head(self, key: str) -> StoredObject | None:
         """Look up one object; None when there is none."""

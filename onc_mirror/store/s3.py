@@ -33,7 +33,7 @@ _READ_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class RequestSizes:
     """How much one request does.
 
     Attributes:
@@ -55,14 +55,14 @@ class S3Store:
         url: The store URL.
         bucket: The bucket; closed with the store.
         prefix: Goes in front of every key; empty, or ending with a slash.
-        steps: How much one request does.
+        sizes: How much one request does.
     """
 
-    def __init__(self, url: str, bucket: Bucket, *, prefix: str, steps: Steps) -> None:
+    def __init__(self, url: str, bucket: Bucket, *, prefix: str, sizes: RequestSizes) -> None:
         self._url = url
         self._bucket = bucket
         self._prefix = prefix
-        self._steps = steps
+        self._sizes = sizes
         self._bucket_is_there = False
 
     @property
@@ -73,12 +73,12 @@ class S3Store:
     @property
     def part_bytes(self) -> int:
         """As `ObjectStore.part_bytes`."""
-        return self._steps.part_bytes
+        return self._sizes.part_bytes
 
     def head(self, key: str) -> StoredObject | None:
         """As `ObjectStore.head`."""
         try:
-            return self._describe(key, self._look(key))
+            return self._describe(key, self._ask(key))
         except ObjectMissingError:
             # The answer to HEAD has no body that could tell a missing object from a missing bucket.
             self._require_bucket()
@@ -88,8 +88,8 @@ class S3Store:
         """As `ObjectStore.publish`."""
         full = self._full(key)
         described = describe(metadata, sha256=fetched.sha256, md5=fetched.md5)
-        if fetched.size_bytes > self._steps.part_bytes:
-            tag = multipart.upload(self._bucket, full, fetched, described, self._steps.part_bytes)
+        if fetched.size_bytes > self._sizes.part_bytes:
+            tag = multipart.upload(self._bucket, full, fetched, described, self._sizes.part_bytes)
         else:
             with opened(fetched, full) as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != fetched.sha256:
@@ -105,11 +105,15 @@ class S3Store:
         self._put(self._full(key), Slice(io.BytesIO(body), 0, len(body)), described, ContentType=content_type)
         return self._prove(key, len(body), described, md5)
 
+    def look(self) -> None:
+        """As `ObjectStore.look`."""
+        self._list(self._prefix, MaxKeys=1)
+
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """As `ObjectStore.list`."""
-        following: dict[str, Any] = {"MaxKeys": self._steps.page_keys}
+        following: dict[str, Any] = {"MaxKeys": self._sizes.page_keys}
         while True:
-            page = self._bucket.call("list_objects_v2", Prefix=self._prefix + prefix, **following)
+            page = self._list(self._prefix + prefix, **following)
             for row in page.get("Contents", ()):
                 yield StoredObject(
                     key=row["Key"].removeprefix(self._prefix),
@@ -133,7 +137,7 @@ class S3Store:
         if original is None:
             raise ObjectMissingError(f"There is no such object to copy ({self._bucket.where}).", subject=source)
         origin = {"Bucket": self._bucket.name, "Key": self._full(source)}
-        if original.size_bytes <= self._steps.copy_bytes:
+        if original.size_bytes <= self._sizes.copy_bytes:
             self._bucket.call("copy_object", key=self._full(target), CopySource=origin)
         else:
             multipart.copy(
@@ -142,7 +146,7 @@ class S3Store:
                 self._full(target),
                 size=original.size_bytes,
                 described=original.metadata,
-                part_bytes=self._steps.copy_bytes,
+                part_bytes=self._sizes.copy_bytes,
             )
         copied = self.head(target)
         if copied is None or (copied.size_bytes, copied.metadata) != (original.size_bytes, original.metadata):
@@ -178,7 +182,12 @@ class S3Store:
             **parameters,
         )
 
-    def _look(self, key: str) -> dict[str, Any]:
+    def _list(self, full_prefix: str, **parameters: Any) -> dict[str, Any]:
+        page = self._bucket.call("list_objects_v2", Prefix=full_prefix, **parameters)
+        self._bucket_is_there = True
+        return page
+
+    def _ask(self, key: str) -> dict[str, Any]:
         return self._bucket.call("head_object", key=self._full(key))
 
     def _describe(self, key: str, answer: dict[str, Any]) -> StoredObject:
@@ -199,7 +208,7 @@ class S3Store:
 
     def _prove(self, key: str, size: int, described: Mapping[str, str], tag: str) -> StoredObject:
         """Compare what the store holds with what it was given."""
-        answer = self._look(key)
+        answer = self._ask(key)
         stored = self._describe(key, answer)
         if stored.metadata.get("sha256") != described["sha256"]:
             raise self._differs(key, "other metadata than it was given; another writer may have replaced it")

@@ -26,14 +26,20 @@ from onc_mirror.errors import (
     MirrorError,
     ObjectMissingError,
     SettingsError,
+    StoreCredentialsError,
     StoreForbiddenError,
     StoreRejectedError,
     StoreUnavailableError,
 )
 
 _CHECK_KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_BAD_KEYS = (StoreForbiddenError, f"does not accept the credentials; {_CHECK_KEYS}")
+_BAD_KEYS = (StoreCredentialsError, f"does not accept the credentials; {_CHECK_KEYS}")
 _NO_RIGHT = (
+    StoreForbiddenError,
+    "denies this to these credentials; grant them to list, read, write and delete in this bucket",
+)
+# The answer to HEAD has no body that could tell wrong credentials from a missing right.
+_REFUSED = (
     StoreForbiddenError,
     f"denies access; {_CHECK_KEYS}, and that they may list, read, write and delete in this bucket",
 )
@@ -56,7 +62,7 @@ _BY_CODE: dict[str, tuple[type[MirrorError], str]] = {
     "AuthorizationHeaderMalformed": _BAD_REGION,
     "BadDigest": _OTHER_BYTES,
     "EntityTooLarge": (StoreRejectedError, "does not take objects of this size; raise its limit"),
-    "ExpiredToken": (StoreForbiddenError, "says the credentials have expired; renew them"),
+    "ExpiredToken": (StoreCredentialsError, "says the credentials have expired; renew them"),
     "IncompleteBody": _OTHER_BYTES,
     "InvalidAccessKeyId": _BAD_KEYS,
     "InvalidBucketName": _NO_BUCKET,
@@ -70,14 +76,14 @@ _BY_CODE: dict[str, tuple[type[MirrorError], str]] = {
     "NoSuchUpload": (StoreUnavailableError, "has lost the unfinished upload; it will be tried again"),
     "PermanentRedirect": _BAD_REGION,
     "QuotaExceeded": _NO_ROOM,
-    "RequestTimeTooSkewed": (StoreForbiddenError, "says the clock of this machine is wrong; set it"),
+    "RequestTimeTooSkewed": (StoreCredentialsError, "says the clock of this machine is wrong; set it"),
     "SignatureDoesNotMatch": _BAD_KEYS,
     "XAmzContentSHA256Mismatch": _OTHER_BYTES,
     "XMinioStorageFull": _NO_ROOM,
 }
 _BY_STATUS: dict[int, tuple[type[MirrorError], str]] = {
     401: _BAD_KEYS,
-    403: _NO_RIGHT,
+    403: _REFUSED,
     408: _BUSY,
     413: (StoreRejectedError, "does not take requests of this size; lower ONC_MIRROR_MULTIPART_BYTES"),
     429: _BUSY,
@@ -87,9 +93,9 @@ _MISSING = 404
 _FAULTS = 500
 
 _CONNECTION: tuple[tuple[type[Exception], type[MirrorError], str], ...] = (
-    (NoCredentialsError, StoreForbiddenError, "needs credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    (NoCredentialsError, StoreCredentialsError, "needs credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     (ParamValidationError, StoreRejectedError, "cannot have this bucket or key; check ONC_MIRROR_STORE_URL"),
-    (PartialCredentialsError, StoreForbiddenError, "needs both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    (PartialCredentialsError, StoreCredentialsError, "needs both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     (
         SSLError,
         StoreUnavailableError,

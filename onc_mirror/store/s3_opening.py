@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from onc_mirror.store.s3 import S3Store, Steps
+from onc_mirror.store.s3 import RequestSizes, S3Store
 from onc_mirror.store.s3_bucket import Bucket, Connection
 
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
 
 
-def open_s3_store(settings: MirrorSettings, steps: Steps | None = None) -> S3Store:
+def open_s3_store(settings: MirrorSettings, sizes: RequestSizes | None = None) -> S3Store:
     """Open the bucket of `settings.store_url`; no request is made yet.
 
     Args:
         settings: What the operator set.
-        steps: Stands in for what follows from the settings.
+        sizes: Stands in for what follows from the settings.
     """
     bucket, _, prefix = settings.store_url.removeprefix("s3://").partition("/")
     endpoint = settings.aws_endpoint_url
@@ -39,7 +39,7 @@ def open_s3_store(settings: MirrorSettings, steps: Steps | None = None) -> S3Sto
         settings.store_url,
         Bucket(connection),
         prefix=f"{prefix}/" if prefix else "",
-        steps=steps or Steps(settings.multipart_bytes),
+        sizes=sizes or RequestSizes(settings.multipart_bytes),
     )
 
 

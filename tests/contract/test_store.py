@@ -207,6 +207,7 @@ def test_missing_bucket_is_never_taken_for_an_empty_one(place: Place, tmp_path: 
 
     with place.open(place.missing_url) as store:
         for attempt in (
+            store.look,
             lambda: store.head(KEY),
             lambda: store.publish(KEY, file, {}),
             lambda: store.publish(KEY, large, {}),
@@ -342,7 +343,8 @@ def test_doctor_finds_a_good_store_good_and_leaves_it_empty(store: ObjectStore) 
     findings = list(check_store(store))
 
     assert [finding.name for finding in findings] == [
-        f"bucket {step}" for step in ("write", "read", "list", "copy", "parts", "delete")
+        "bucket",
+        *(f"bucket {step}" for step in ("write", "read", "list", "copy", "parts", "delete")),
     ]
     assert all(finding.ok for finding in findings), findings
     assert keys(store) == []
@@ -352,5 +354,6 @@ def test_doctor_says_what_to_do_about_a_missing_bucket(place: Place) -> None:
     with place.open(place.missing_url) as store:
         (finding,) = check_store(store)
 
-    assert not finding.ok
+    assert (finding.name, finding.ok) == ("bucket", False)
+    assert "no-such-" in finding.detail
     assert "create" in finding.detail

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from onc_mirror.errors import SettingsError, StoreForbiddenError, StoreUnavailableError
+from onc_mirror.errors import SettingsError, StoreCredentialsError, StoreUnavailableError
 from onc_mirror.store import open_store
 from tests.support.faulty_s3 import FaultyS3, faulty_s3
 from tests.support.raw_server import raw_server, unused_url
@@ -46,6 +46,17 @@ def test_good_store_is_not_accused(faults: FaultyS3, tmp_path: Path) -> None:
 
     assert [body for body, _ in faults.objects.values()] == [b"good"]
     assert [request.split()[0] for request in faults.requests] == ["PUT", "HEAD"]
+
+
+def test_a_new_object_costs_a_look_a_write_and_its_proof(faults: FaultyS3, tmp_path: Path) -> None:
+    with open_store(store_settings(URL)) as store:
+        store.look()
+        faults.requests.clear()
+        for name in "ab":
+            assert store.head(KEY + name) is None
+            store.publish(KEY + name, fetched(tmp_path, b"good"), {})
+
+    assert [request.split()[0] for request in faults.requests] == ["HEAD", "PUT", "HEAD"] * 2
 
 
 @pytest.mark.parametrize("spoil", [lambda body: body[:-1], lambda body: b"x" + body[1:]], ids=["short", "flipped"])
@@ -197,7 +208,10 @@ def test_missing_credentials_are_named_as_such(faults: FaultyS3, monkeypatch: py
         monkeypatch.setenv(name, "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
-    with open_store(store_settings(URL)) as store, pytest.raises(StoreForbiddenError, match="set AWS_ACCESS_KEY_ID"):
+    with (
+        open_store(store_settings(URL)) as store,
+        pytest.raises(StoreCredentialsError, match="set AWS_ACCESS_KEY_ID"),
+    ):
         store.head(KEY)
 
     assert not faults.requests

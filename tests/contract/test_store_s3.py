@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.sandbox.swift.servers import SwiftServers
-from onc_mirror.errors import StoreForbiddenError, StoreUnavailableError
+from onc_mirror.errors import StoreCredentialsError, StoreForbiddenError, StoreUnavailableError
 from onc_mirror.store import open_store
 from onc_mirror.store.checking import check_store
-from onc_mirror.store.s3 import Steps
+from onc_mirror.store.s3 import RequestSizes
 from onc_mirror.store.s3_opening import open_s3_store
 from tests.support.stores import (
     ACCESS_KEY,
@@ -74,8 +74,8 @@ def test_store_refuses_bytes_that_do_not_have_the_md5(bucket: Place, tmp_path: P
 
 def test_listing_goes_from_page_to_page(bucket: Place) -> None:
     names = [f"many/{number:02}" for number in range(10)]
-    steps = Steps(PART_BYTES, page_keys=3)
-    with open_s3_store(store_settings(f"{bucket.url}/below"), steps) as store:
+    sizes = RequestSizes(PART_BYTES, page_keys=3)
+    with open_s3_store(store_settings(f"{bucket.url}/below"), sizes) as store:
         for name in names:
             store.write(name, b"x", "text/plain")
 
@@ -95,7 +95,7 @@ def test_listing_goes_on_after_a_thousand(bucket: Place, endpoint: Endpoint) -> 
 
 def test_large_copy_goes_in_parts(bucket: Place, tmp_path: Path) -> None:
     body = many_bytes(2 * PART_BYTES + 3)
-    with open_s3_store(store_settings(bucket.url), Steps(PART_BYTES, copy_bytes=PART_BYTES)) as store:
+    with open_s3_store(store_settings(bucket.url), RequestSizes(PART_BYTES, copy_bytes=PART_BYTES)) as store:
         source = store.publish(KEY, fetched(tmp_path, body), {"grade": "content"})
         copied = store.copy(KEY, "copy")
         with store.open("copy") as stored:
@@ -121,13 +121,17 @@ def test_wrong_credentials_are_named_as_such(
             lambda: list(store.list("")),
             lambda: store.open(KEY),
         ):
-            with pytest.raises(StoreForbiddenError, match="AWS_ACCESS_KEY_ID") as failure:
+            with pytest.raises((StoreCredentialsError, StoreForbiddenError), match="AWS_ACCESS_KEY_ID") as failure:
                 attempt()
             assert name_of(bucket) in str(failure.value)
             assert endpoint.url in str(failure.value)
             assert not [secret for secret in ("wr0ng-secret", SECRET_KEY) if secret in repr(failure.value)]
         (finding,) = check_store(store)
-    assert "s3:PutObject" in finding.remedy
+    assert finding.name == "bucket"
+    assert "does not accept the credentials; check AWS_ACCESS_KEY_ID" in finding.detail
+    assert name_of(bucket) in finding.detail
+    assert endpoint.url in finding.detail
+    assert not finding.remedy
 
 
 def test_sixty_four_threads_share_a_store(bucket: Place, tmp_path: Path) -> None:
