@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from onc_mirror.reporting import RunReport
 
@@ -21,12 +21,9 @@ def closing_sentence(report: RunReport) -> str:
 
     A run that had nothing to do says so. Errors of the run itself are told in their own words.
     """
-    unlisted = tuple(dict.fromkeys(error.device for error in report.errors if error.device))
     troubles = [error.detail for error in report.errors if not error.device]
     told = [_accounts(report)] if report.listed or not troubles else []
-    if unlisted:
-        told.append(f"{len(unlisted)} of {counted(len(report.devices), 'device')} not listed: {_names(unlisted)}.")
-    return " ".join([*told, *troubles])
+    return " ".join([*told, *_unlisted(report), *troubles])
 
 
 def size_text(size_bytes: float) -> str:
@@ -98,6 +95,11 @@ def _ends(report: RunReport) -> Iterable[str]:
             yield f"{count} {name} ({rules})" if name == "filtered" else f"{count} {name}"
 
 
-def _names(codes: Sequence[str]) -> str:
-    rest = len(codes) - _MOST_NAMES
-    return ", ".join(codes[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+def _unlisted(report: RunReport) -> Iterable[str]:
+    errors = [error for error in report.errors if error.device]
+    codes = tuple(dict.fromkeys(error.device for error in errors))
+    if codes:
+        reasons = ", ".join(dict.fromkeys(error.reason for error in errors))
+        rest = len(codes) - _MOST_NAMES
+        names = ", ".join(codes[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+        yield f"{len(codes)} of {counted(len(report.devices), 'device')} not listed ({reasons}): {names}."

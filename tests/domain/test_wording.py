@@ -61,12 +61,12 @@ def test_nothing_new_is_said_in_words() -> None:
     )
 
 
-def test_devices_that_were_not_listed_are_counted_once_and_named() -> None:
+def test_devices_that_were_not_listed_are_counted_once_and_named_with_the_reason() -> None:
     few = closing_sentence(report(ends(already=1), unlisted("B", "B")))
     many = closing_sentence(report([], unlisted(*"CDEFGHI"), devices="CDEFGHI"))
 
-    assert few == f"1 file of 2 devices {UP_TO}: 1 already mirrored; 12.3 s. 1 of 2 devices not listed: B."
-    assert many.endswith(" 7 of 7 devices not listed: C, D, E, F, G and 2 more.")
+    assert few == f"1 file of 2 devices {UP_TO}: 1 already mirrored; 12.3 s. 1 of 2 devices not listed (stalled): B."
+    assert many.endswith(" 7 of 7 devices not listed (stalled): C, D, E, F, G and 2 more.")
 
 
 def test_an_error_of_the_run_is_no_device_that_was_not_listed() -> None:

@@ -15,7 +15,8 @@ from onc_mirror.ledger import open_ledger
 from onc_mirror.mirror import open_mirror
 from onc_mirror.mirroring import mirror_hour
 from onc_mirror.reporting import RunReport
-from tests.support.flow_runs import rows_of, texts_below
+from tests.support.flow_runs import Deployed, rows_of, texts_below, use
+from tests.support.raw_server import unused_url
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
     from infra.sandbox.orchestrator import FlowRun
-    from tests.support.flow_runs import ArchiveControl, Deployed
+    from tests.support.flow_runs import ArchiveControl
 
 DEVICE = "TUMPMTSPECTROMETER001"
 QUIET_DEVICE = "TUMSTANDARDMODULE001"
@@ -81,7 +82,7 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
 
     report = last_report(deployed)
     assert (run.state_type, run.state_name) == ("FAILED", "Failed")
-    assert "1 of 3 devices not listed: TUMLIDAR001." in run.message
+    assert "1 of 3 devices not listed (archive-busy): TUMLIDAR001." in run.message
     assert (report.mirrored, report.quarantined, report.failed, report.held) == (3, 1, 1, 1)
     plan = deployed.table(run, "mirror-hour-plan")
     assert (sum(row["files"] for row in plan), sum(row["bytes"] for row in plan) > report.bytes) == (6, True)
@@ -128,6 +129,34 @@ def test_the_flow_and_the_run_in_one_process_end_in_the_same_report(
 
     assert by_flow.files
     assert comparable(by_flow) == comparable(alone)
+
+
+def test_a_dead_archive_ends_the_flow_as_it_ends_the_run_in_one_process_and_is_told_in_its_log(
+    deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = hour()
+    dead = use(
+        Deployed(deployed.sandbox, deployed.environment | {"ONC_MIRROR_ARCHIVE_URL": unused_url()}), monkeypatch
+    )
+    run = dead.run(**window)
+    by_flow = last_report(dead)
+    monkeypatch.setenv("ONC_MIRROR_STATE_DIR", str(tmp_path / "alone"))
+    monkeypatch.setenv("ONC_MIRROR_STORE_URL", f"{dead.settings.store_url}-alone")
+
+    with open_mirror(dead.settings) as mirror:
+        since, until = (datetime.fromisoformat(window[end]) for end in ("since", "until"))
+        alone = mirror_hour(mirror, MirrorRequest(since, until))
+
+    assert run.state_type == "FAILED"
+    assert {error.reason for error in by_flow.errors} == {"connection-refused"}
+    assert comparable(by_flow) == comparable(alone)
+    # The server writes logs down some time after they were said.
+    wait_until(lambda: len(waits_told(dead, run)) == 2, timeout_s=60)
+    assert not states_of("list ", dead, run)
+
+
+def waits_told(deployed: Deployed, run: FlowRun) -> list[str]:
+    return [line for line in deployed.log(run) if line.startswith("retry_in_s=") and "connection-refused" in line]
 
 
 def comparable(report: RunReport) -> dict[str, Any]:
