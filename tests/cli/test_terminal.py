@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from infra.sandbox.archive.faults import Kind
+from tests.support.raw_server import unused_url
 
 if TYPE_CHECKING:
     from tests.support.archive import RunningArchive
@@ -31,6 +32,16 @@ def test_the_progress_bar_shows_files_bytes_speed_and_time_left(console: Console
     assert answer.code == 0
     assert any(re.search(r"[0-4] of 5 files .*[\d.]+/[\d.]+ kB [\d.]+ kB/s 0:00:\d\d", line) for line in bars)
     assert all(len(line) <= 100 for line in bars)
+
+
+def test_what_a_run_waits_for_is_told_in_a_sentence_beside_the_bar(console: Console) -> None:
+    answer = console.run_in_terminal(*FIVE_FILES, columns=100, ONC_MIRROR_ARCHIVE_URL=unused_url())
+
+    said = " ".join(frames(answer))
+    assert answer.code == 1
+    assert re.search(r"127\.0\.0\.1 refuses it at port \d+\. .* Trying again in 0 s \(attempt 2 of 2\)\.", said)
+    assert "retry_in_s" not in said
+    assert [line for line in frames(answer) if "asking the archive" in line and "Trying again" in line] == []
 
 
 def test_a_narrow_terminal_cuts_no_word(console: Console, archive: RunningArchive) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from tests.support.raw_server import unused_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tests.support.archive import RunningArchive
@@ -80,12 +83,57 @@ def test_a_wrong_token_says_where_to_get_the_right_one(console: Console, command
     assert "wr0ng-70c3n-of-somebody" not in answer.err
 
 
-def test_a_dead_archive_fails_the_run_and_says_what_to_check(console: Console) -> None:
-    answer = console.run(*ONE_FILE, ONC_MIRROR_ARCHIVE_URL=unused_url())
+@contextmanager
+def deaf_url() -> Iterator[str]:
+    """A port that lets connections wait for ever: its queue is full."""
+    with ExitStack() as stack:
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        yield f"http://127.0.0.1:{deaf.getsockname()[1]}/"
 
-    assert (answer.code, answer.err) == (1, "")
-    assert "connect-timeout" in answer.out
+
+@pytest.mark.parametrize(
+    ("place", "reason", "told"),
+    [
+        (lambda: nullcontext(unused_url()), "connection-refused", "127.0.0.1 refuses it at port"),
+        (deaf_url, "connect-timeout", "no answer within the connect timeout"),
+        (lambda: nullcontext("http://archive.invalid/"), "unknown-host", "the name archive.invalid does not resolve"),
+    ],
+    ids=["refused", "unanswered", "unknown"],
+)
+def test_a_dead_archive_is_told_at_once_and_fails_the_run_after_one_ladder(
+    console: Console, place: Callable[[], AbstractContextManager[str]], reason: str, told: str
+) -> None:
+    with place() as url:
+        answer = console.run(
+            "mirror",
+            ONC_MIRROR_ARCHIVE_URL=url,
+            ONC_MIRROR_CONNECT_TIMEOUT_S="0.2",
+            ONC_MIRROR_RETRY_DELAYS_S="0.05,0.1",
+        )
+
+    assert answer.code == 1
+    assert [line.partition(" WARNING ")[2].partition(" detail=")[0] for line in answer.err.splitlines()] == [
+        f"onc_mirror.retrying retry_in_s=0 attempt={attempt} attempts=3 reason={reason}" for attempt in (2, 3)
+    ]
+    assert told in answer.err
+    assert told in answer.out
     assert "check the network and ONC_MIRROR_ARCHIVE_URL" in answer.out
+    assert f"failed   {reason}" in answer.out
+    assert re.search(r"(\d+) of \1 devices not listed", answer.out.splitlines()[-1])
+
+
+def test_a_program_gets_the_report_of_a_dead_archive_and_nothing_else_on_stdout(console: Console) -> None:
+    answer = console.run("mirror", "-d", DEVICE, "--json", ONC_MIRROR_ARCHIVE_URL=unused_url())
+
+    assert answer.code == 1
+    assert [error["reason"] for error in answer.json["errors"]] == ["connection-refused"]
+    assert DEVICE not in answer.json["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,13 @@ class Deployed:
         )
         return found
 
+    def log(self, run: FlowRun) -> list[str]:
+        """What the run's log in Prefect says, oldest first."""
+        wanted = {"logs": {"flow_run_id": {"any_": [run.id]}}, "limit": 200, "sort": "TIMESTAMP_ASC"}
+        url = f"{self.sandbox.options.prefect_url}/api/logs/filter"
+        found = httpx.post(url, json=wanted, timeout=30, trust_env=False).raise_for_status().json()
+        return [line["message"] for line in found]
+
     @property
     def settings(self) -> MirrorSettings:
         """The settings that its runs have; after `use`."""
