@@ -48,8 +48,8 @@ class MirrorError(Exception):
 
     Attributes:
         reason: Fixed slug for ledger and report.
-        blames_file: Whether a file that ends in it climbs the ladder to quarantine; not so when archive, store, ledger
-            or this machine is down or set up wrongly, which says nothing about the file.
+        blames_file: Whether a file that ends in it climbs the ladder to quarantine; not so when archive, store,
+            ledger or this machine is down or set up wrongly, which says nothing about the file.
         subject: The file or device it happened to; None when it concerns the whole run.
         status: HTTP status, or None.
         api_code: Error code of the archive's API (96, 127, 128, 129, ...), or None.

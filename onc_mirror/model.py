@@ -13,6 +13,8 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from onc_mirror.errors import UnsafeNameError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -27,6 +29,9 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 WRONG_DEVICE = "wrong-device"
 """Reason for a row that the archive listed under another device than its own."""
+
+BY_THE_ROW = (WRONG_DEVICE, UnsafeNameError.reason)
+"""Reasons for a quarantine that the row alone gives, without a download; looked at again at every listing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,6 @@ class Listing:
         files: One value per distinct row, in the archive's order. Identical rows that appeared twice are
             once in here.
         duplicates: How many identical rows were dropped.
-        data_window: The window of data time asked for; None: any.
         unlisted: Files that were asked for by their names and that the archive does not list.
     """
 
@@ -131,7 +135,6 @@ class Listing:
     window: TimeWindow | None
     files: tuple[ArchiveFile, ...]
     duplicates: int = 0
-    data_window: TimeWindow | None = None
     unlisted: tuple[ArchiveFile, ...] = ()
 
 

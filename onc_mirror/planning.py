@@ -32,7 +32,7 @@ import pandas as pd
 from onc_mirror.errors import UnsafeNameError
 from onc_mirror.frames import COLUMNS, STRING, TIME, files_from_frame, typed_column
 from onc_mirror.layout import check_name, mirrored_key
-from onc_mirror.model import WRONG_DEVICE, Decision, Outcome, State
+from onc_mirror.model import BY_THE_ROW, WRONG_DEVICE, Decision, Outcome, State
 from onc_mirror.selection import Selection, excluding_rules
 
 if TYPE_CHECKING:
@@ -45,9 +45,6 @@ NOT_LISTED = "not-listed"
 CLAIMED = "claimed-elsewhere"
 """Reason for holding a file: another run is working on it."""
 RE_ARCHIVED = "re-archived"
-BY_THE_ROW = (WRONG_DEVICE, UnsafeNameError.reason)
-"""Reasons for a quarantine that the row alone gives, without a download; looked at again at every listing."""
-
 _KEY = ["device_code", "filename"]
 
 

@@ -7,6 +7,8 @@ from concurrent.futures import as_completed
 from typing import TYPE_CHECKING, Protocol
 
 from onc_mirror.faults import named
+from onc_mirror.ladder import climb
+from onc_mirror.model import Decision
 from onc_mirror.threads import side_by_side
 from onc_mirror.transferring import RetriedSteps, failed, mirror_file
 
@@ -60,11 +62,14 @@ def transfer_files(mirror: Mirror, run: Run, files: Sequence[ArchiveFile], watch
 
 
 def conclude(mirror: Mirror, run: Run, file: ArchiveFile, steps: Steps) -> Outcome:
-    """Bring one file to its end and enter that in the ledger."""
+    """Bring one file to its end and enter that in the ledger, with the moment of its next try if it needs one."""
     try:
         outcome = mirror_file(mirror, file, steps)
     except Exception as error:  # a fault of ours with one file must not cost the others
         logger.exception("file=%s device=%s decision=failed", file.filename, file.device_code)
         outcome = failed(file, named(error))
-    mirror.ledger.record(outcome, run_id=run.run_id, now=mirror.clock())
+    now = mirror.clock()
+    if outcome.decision in {Decision.HELD, Decision.FAILED}:
+        outcome = climb(outcome, mirror.ledger.attempts(file), mirror.settings.hold_delays, now=now)
+    mirror.ledger.record(outcome, run_id=run.run_id, now=now)
     return outcome

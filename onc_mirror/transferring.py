@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TRANSPORT_DAMAGE = "transport-damage"
+"""Reason for holding a file of which two downloads gave different bad bytes."""
+
 # Waiting is the right answer to these; they are no failure of the run.
 _HOLDING_REASONS = frozenset({Reason.STILL_OPEN, Reason.STILL_OPEN_SWMR})
 
@@ -89,6 +92,9 @@ class RetriedSteps:
 
 def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
     """Bring one file to its end.
+
+    Bytes that fail validation are downloaded a second time at once: the same bytes again are the archive's own and go
+    to quarantine; others tell of damage on the way.
 
     Returns:
         The outcome; never `FETCH`, `ALREADY` only when the bucket held this very row, proven, already.
@@ -149,7 +155,7 @@ def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: V
 def failed(file: ArchiveFile, error: MirrorError) -> Outcome:
     """The outcome of a file whose steps ended in `error`."""
     decision = Decision.QUARANTINED if isinstance(error, UnsafeNameError) else Decision.FAILED
-    return Outcome(file, decision, reason=error.reason, detail=str(error))
+    return Outcome(file, decision, reason=error.reason, detail=str(error), blames_file=error.blames_file)
 
 
 def _adopt(mirror: Mirror, file: ArchiveFile) -> Outcome | None:
@@ -175,6 +181,14 @@ def _transfer(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
         verdict = steps.validate(mirror, file, fetched)
         if verdict.reason in _HOLDING_REASONS:
             return Outcome(file, Decision.HELD, reason=str(verdict.reason), detail=verdict.detail)
+        if not verdict.passed:
+            bad = fetched
+            bad.path.unlink(missing_ok=True)  # scratch was reserved for one copy
+            fetched = steps.download(mirror, file, folder)
+            if fetched.sha256 != bad.sha256:
+                verdict = _after_damage(steps.validate(mirror, file, fetched))
+                if not verdict.passed:
+                    return Outcome(file, Decision.HELD, reason=TRANSPORT_DAMAGE, detail=verdict.detail)
         published = steps.publish(mirror, file, fetched, verdict)
     return Outcome(
         file,
@@ -186,6 +200,15 @@ def _transfer(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
         sha256=fetched.sha256,
         grade=verdict.grade,
     )
+
+
+def _after_damage(verdict: Verdict) -> Verdict:
+    """The verdict on a second copy that is not the first, bad one: the way here damages what it carries."""
+    told = "A first copy was damaged on its way from the archive"
+    second = (
+        "this one is proven." if verdict.passed else f"a second one, with other bytes, is bad too: {verdict.detail}"
+    )
+    return replace(verdict, detail=f"{told}; {second}")
 
 
 def _retire_former(mirror: Mirror, outcome: Outcome) -> Outcome:

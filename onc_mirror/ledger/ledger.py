@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from onc_mirror.ledger.summarising import DeviceSummary, FileRecord, RunRecord
-    from onc_mirror.model import ArchiveFile, Outcome
+    from onc_mirror.model import ArchiveFile, Outcome, TimeWindow
     from onc_mirror.reporting import RunReport
 
 RUNNING = "running"
@@ -110,6 +110,29 @@ class Ledger:
         with self._database.reading() as connection:
             return read_entries(connection, device_code, filenames)
 
+    def snapshot(self, device_code: str, window: TimeWindow, filenames: Iterable[str] = ()) -> pd.DataFrame:
+        """Return what is known at this moment of the device's files whose data begin in a window.
+
+        Args:
+            device_code: The device.
+            window: Of data time.
+            filenames: Files that are in it wherever their data are.
+
+        Returns:
+            As `entries`, with `product_code`, `begins_at`, `ends_at` and `archived_at` as last listed, by name.
+        """
+        from onc_mirror.ledger.snapshots import read_snapshot  # noqa: PLC0415 - pandas takes long to import
+
+        with self._database.reading() as connection:
+            return read_snapshot(connection, device_code, window, filenames)
+
+    def first_start(self, flow: str) -> datetime | None:
+        """Return when the first run of a flow began, None when there was none."""
+        from onc_mirror.ledger.snapshots import read_first_start  # noqa: PLC0415 - as `snapshot`
+
+        with self._database.reading() as connection:
+            return read_first_start(connection, flow)
+
     def unfinished(self, device_code: str) -> tuple[ArchiveFile, ...]:
         """Return the device's files that wait for a transfer, as last listed, sorted by name.
 
@@ -131,6 +154,15 @@ class Ledger:
             row = connection.execute(query).one_or_none()
         return None if row is None or row.key is None or row.sha256 is None else ProvenObject(row.key, row.sha256)
 
+    def attempts(self, file: ArchiveFile) -> int:
+        """Return how many attempts at a held file have failed by its own fault; 0 when it is not held."""
+        device_code, filename = key_of(file.device_code, file.filename)
+        query = select(files.c.attempts).where(
+            files.c.device_code == device_code, files.c.filename == filename, files.c.state == State.HELD
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one_or_none() or 0
+
     def record(self, outcome: Outcome, *, run_id: str, now: datetime) -> None:
         """Enter what became of one file; see `record_many`."""
         self.record_many((outcome,), run_id=run_id, now=now)
@@ -142,17 +174,16 @@ class Ledger:
           `ALREADY` without a key changes nothing.
         * `HELD` and `FAILED`: held until the outcome's `next_try_at`, with one attempt more if the file is to blame.
           An older proven object stays known.
-        * `QUARANTINED`: quarantined, and settled. With a hash it is about bytes and counts an attempt; without
-          one it is about the row alone, and counts only for a file that is `listed` or was so quarantined before.
+        * `QUARANTINED`: quarantined, and settled. With a hash it is about bytes; for a reason of `BY_THE_ROW` it is
+          about the row alone, and counts only for a file that is `listed` or was so quarantined before; else the
+          file was given up.
         * `FILTERED`: filtered by the rule named as the reason, unless mirrored, quarantined or held.
         * `GONE`: gone; an object stays known.
 
         The run's leases on the files end.
         """
-        for (state, judged_bytes), rows in recording.outcome_rows(outcomes, run_id=run_id, now=now).items():
-            self._database.execute_all(
-                recording.outcome_statement(self._database.dialect, state, judged_bytes=judged_bytes), rows
-            )
+        for (state, grounds), rows in recording.outcome_rows(outcomes, run_id=run_id, now=now).items():
+            self._database.execute_all(recording.outcome_statement(self._database.dialect, state, grounds), rows)
 
     def watermark(self, device_code: str) -> datetime | None:
         """Return the archive time up to which all of the device's rows are in the ledger, None when there is none."""

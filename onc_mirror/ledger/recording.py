@@ -7,6 +7,7 @@ files wait for each other and do not deadlock.
 
 from __future__ import annotations
 
+import enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, case, null, or_
 from onc_mirror.ledger.rows import clean_text, listed_columns, order_of_change, settled_columns, size_or_none
 from onc_mirror.ledger.tables import files
 from onc_mirror.ledger.upserting import insert_into
-from onc_mirror.model import Decision, State
+from onc_mirror.model import BY_THE_ROW, Decision, State
 from onc_mirror.redacting import redact
 
 if TYPE_CHECKING:
@@ -82,29 +83,37 @@ def listed_statement(dialect: str) -> Insert:
     return _upsert(dialect, lambda new: {name: new[name] for name in _RELISTED})
 
 
+class Grounds(enum.Enum):
+    """What an outcome rests on."""
+
+    BYTES = enum.auto()
+    ROW = enum.auto()
+    ATTEMPTS = enum.auto()
+
+
 def outcome_rows(
     outcomes: Iterable[Outcome], *, run_id: str, now: datetime
-) -> dict[tuple[State, bool], list[dict[str, Any]]]:
-    """Return the rows of outcomes by the statement that writes them: state, and whether bytes were judged.
+) -> dict[tuple[State, Grounds], list[dict[str, Any]]]:
+    """Return the rows of outcomes by the statement that writes them: state, and what it rests on.
 
     An outcome that says only that nothing changed (`ALREADY` without a key) has no row.
     """
-    rows: dict[tuple[State, bool], list[dict[str, Any]]] = {}
+    rows: dict[tuple[State, Grounds], list[dict[str, Any]]] = {}
     for outcome in outcomes:
         if outcome.decision is Decision.ALREADY and outcome.key is None:
             continue
         state = _STATES[outcome.decision]
         row = listed_columns(outcome.file) | _first_seen(run_id, now) | _outcome_columns(outcome, state, now)
-        rows.setdefault((state, outcome.sha256 is not None), []).append(row)
+        rows.setdefault((state, _grounds(outcome)), []).append(row)
     return {kind: _sorted(group) for kind, group in rows.items()}
 
 
 @cache
-def outcome_statement(dialect: str, state: State, *, judged_bytes: bool) -> Insert:
-    """Return the upsert of outcomes of one state."""
+def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
+    """Return the upsert of outcomes of one state on the same grounds."""
 
     def changes(new: Any) -> dict[str, Any]:
-        values = {name: new[name] for name in _CHANGES[state] if judged_bytes or name not in _BAD_COPY}
+        values = {name: new[name] for name in _CHANGES[state] if grounds is Grounds.BYTES or name not in _BAD_COPY}
         values |= {"state_since": case((files.c.state == new.state, files.c.state_since), else_=new.state_since)}
         # The lease ends unless another run took it over meanwhile.
         mine = files.c.lease_owner == new.last_run_id
@@ -115,19 +124,27 @@ def outcome_statement(dialect: str, state: State, *, judged_bytes: bool) -> Inse
             "lease_until": case((mine, null()), else_=files.c.lease_until),
         }
         if state in {State.HELD, State.QUARANTINED}:
-            values["attempts"] = files.c.attempts + new.attempts
+            # Only a file that was held stands on the ladder already; any other begins it.
+            before = case((files.c.state == State.HELD, files.c.attempts), else_=0)
+            values["attempts"] = before + new.attempts
         return values
 
-    return _upsert(dialect, changes, _guard(state, judged_bytes=judged_bytes))
+    return _upsert(dialect, changes, _guard(state, grounds))
 
 
-def _guard(state: State, *, judged_bytes: bool) -> ColumnElement[bool] | None:
+def _grounds(outcome: Outcome) -> Grounds:
+    if outcome.sha256 is not None:
+        return Grounds.BYTES
+    return Grounds.ROW if outcome.reason in BY_THE_ROW else Grounds.ATTEMPTS
+
+
+def _guard(state: State, grounds: Grounds) -> ColumnElement[bool] | None:
     if state is State.FILTERED:
         # The bucket holds the file, its verdict stands, or it waits for its next try: today's selection does not
         # change that. A held file entered as filtered would never be taken up again once no window lists it.
         # Not NOT IN: SQLAlchemy expands its list per row, which statements for many rows cannot have.
         return and_(*(files.c.state != kept for kept in (State.MIRRORED, State.QUARANTINED, State.HELD)))
-    if state is State.QUARANTINED and not judged_bytes:
+    if state is State.QUARANTINED and grounds is Grounds.ROW:
         # A stray row under another device's listing is no verdict on what is known of the file itself.
         by_the_row = and_(files.c.state == State.QUARANTINED, files.c.quarantine_sha256.is_(None))
         return or_(files.c.state == State.LISTED, by_the_row)
