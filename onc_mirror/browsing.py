@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from onc_mirror.devices import choose_devices, load_device_table
+from onc_mirror.devices import STILL_ARRIVING, choose_devices, load_device_table
 from onc_mirror.errors import SettingsError, UnknownDeviceError
 from onc_mirror.frames import listing_frame
 from onc_mirror.mirror import open_archive
@@ -45,6 +45,8 @@ class DeviceStatus:
         name: Its name at ONC, None when the archive has none.
         deployed: Whether the archive says that it is in the water now.
         since: Since when it is there, UTC; None when it is not, or the archive does not say.
+        asked_until: When it is no longer there: until when runs ask it all the same, since files reach the archive
+            hours to days after their data, UTC; None when it is there, or that time is over.
     """
 
     device: Device
@@ -52,6 +54,7 @@ class DeviceStatus:
     name: str | None
     deployed: bool
     since: datetime | None
+    asked_until: datetime | None
 
 
 def list_archive(
@@ -64,7 +67,7 @@ def list_archive(
     """List what the archive has, with the settings of the environment.
 
     Args:
-        device_codes: The devices; none means all that are in the water.
+        device_codes: The devices; none means all that are deployed, as runs take it.
         since: Begin of the window, inclusive: a time, or a text as for `onc-mirror list`; None: a day before its end.
         until: End of the window, exclusive; now when None.
         by_data_time: The window is one of data time, not of archive time.
@@ -100,7 +103,7 @@ def list_archive_files(
     archive: Archive,
     device_codes: Sequence[str],
     *,
-    window: TimeWindow | None = None,
+    window: TimeWindow,
     by_data_time: bool = False,
     selection: Selection | None = None,
 ) -> pd.DataFrame:
@@ -109,8 +112,8 @@ def list_archive_files(
     Args:
         archive: Where to ask.
         device_codes: The devices to ask for, in the order of the answer.
-        window: Only what was archived in this window; everything when None.
-        by_data_time: Only what has data in the window, whenever it was archived.
+        window: Only what was archived in this window.
+        by_data_time: Instead what has data in the window, whenever it was archived.
         selection: Which of the listed files to keep; all when None.
 
     Returns:
@@ -123,11 +126,9 @@ def list_archive_files(
     extensions = selection.extensions or frozenset()
     # The archive filters by one extension at most; with several it is left to the selection.
     extension = next(iter(extensions)) if len(extensions) == 1 else None
-    archived, data = (None, window) if by_data_time else (window, None)
+    span = {"data" if by_data_time else "archived": window}
     with side_by_side(_THREADS, "list") as pool:
-        listings = pool.map(
-            lambda code: archive.list_files(code, archived=archived, data=data, extension=extension), device_codes
-        )
+        listings = pool.map(lambda code: archive.list_files(code, extension=extension, **span), device_codes)
         frame = listing_frame([file for listing in listings for file in listing.files])
     return frame[excluding_rules(frame, selection).isna()].reset_index(drop=True)
 
@@ -188,7 +189,9 @@ def product_codes(archive: Archive, device_codes: Sequence[str], names: Iterable
 
 def _status(archive: Archive, code: str, entry: Device | None, now: datetime) -> DeviceStatus:
     answers = archive.devices(code=code)
-    stays = [stay for stay in archive.deployments(code) if stay.ends_at is None or stay.ends_at > now]
+    known = archive.deployments(code)
+    stays = [stay for stay in known if stay.ends_at is None or stay.ends_at > now]
+    ends = [stay.ends_at + STILL_ARRIVING for stay in known if stay.ends_at is not None]
     if entry is None and not answers and not stays:
         raise _unknown(code)
     locations = [entry.location if entry else None, *(stay.location for stay in stays)]
@@ -204,6 +207,7 @@ def _status(archive: Archive, code: str, entry: Device | None, now: datetime) ->
         name=_first([one.name for one in answers]),
         deployed=bool(stays),
         since=max((stay.begins_at for stay in stays if stay.begins_at is not None), default=None),
+        asked_until=None if stays else max((end for end in ends if end > now), default=None),
     )
 
 
