@@ -14,15 +14,23 @@ import pytest
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import UnknownDeviceError
 from onc_mirror.selection import Selection
+from tests.support.mirrors import bench
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
 
 DEVICE = "TUMPMTSPECTROMETER001"
 VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
+
+
+@pytest.fixture
+def mirror(archive: RunningArchive, tmp_path: Path, ledger_url: str) -> Bench:
+    """A mirror with its ledger in each of the databases."""
+    return bench(archive, tmp_path, ledger_url=ledger_url)
 
 
 def mirrored_names(mirror: Bench) -> set[str]:
@@ -103,6 +111,7 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(mirror: Bench, tmp_p
         "ONC_MIRROR_ARCHIVE_URL": str(settings.archive_url),
         "ONC_MIRROR_STORE_URL": settings.store_url,
         "ONC_MIRROR_STATE_DIR": str(settings.state_dir),
+        "ONC_MIRROR_LEDGER_URL": settings.ledger,
         "ONC_MIRROR_CONCURRENCY": "2",
     }
     command = [sys.executable, "-m", "onc_mirror.cli.main", "mirror", "-d", DEVICE]
