@@ -11,7 +11,7 @@ import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from onc_mirror.devices import deployed_devices, load_device_table
+from onc_mirror.devices import STILL_ARRIVING, choose_devices, load_device_table
 from onc_mirror.errors import MirrorError, SettingsError, TokenRejectedError
 from onc_mirror.ledger import open_ledger
 from onc_mirror.mirror import open_archive
@@ -64,7 +64,7 @@ def _check_archive(archive: Archive, settings: MirrorSettings, now: datetime) ->
     )
     try:
         table = load_device_table(settings.devices_file)
-        wet = deployed_devices(archive, table, TimeWindow(now - GLANCE, now)).devices
+        asked = choose_devices(archive, table, now=now)
     except SettingsError as error:
         yield Finding("device table", ok=False, detail=str(error))
         return
@@ -74,12 +74,13 @@ def _check_archive(archive: Archive, settings: MirrorSettings, now: datetime) ->
     yield Finding("token", ok=True, detail="The archive accepts it.")
     yield Finding(
         "devices",
-        ok=bool(wet),
-        detail=f"{len(wet)} of the {len(table)} in the table are in the water.",
-        remedy="" if wet else "Check ONC_MIRROR_DEVICES_FILE.",
+        ok=bool(asked),
+        detail=f"{len(asked)} of the {len(table)} in the table are in the water, or were in the last"
+        f" {STILL_ARRIVING.days} days.",
+        remedy="" if asked else "A run would ask none. Check ONC_MIRROR_DEVICES_FILE and the rights of your token.",
     )
     with side_by_side(_THREADS, "list") as pool:
-        yield from pool.map(lambda device: _check_device(archive, device, now), wet)
+        yield from pool.map(lambda device: _check_device(archive, device, now), asked)
 
 
 def _check_device(archive: Archive, device: Device, now: datetime) -> Finding:

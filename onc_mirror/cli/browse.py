@@ -50,8 +50,8 @@ device_option = click.option(
 def list_files(choice: Choice, *, by_data_time: bool, csv_path: Path | None, as_json: bool) -> None:
     """List what the archive has, without downloading.
 
-    Of all devices that are in the water, files of all extensions, archived in the last 24 hours, unless the options
-    say otherwise. Times are UTC, sizes those of the download.
+    Of all devices that are in the water, or were in the last 7 days, files of all extensions, archived in the last 24
+    hours, unless the options say otherwise. Times are UTC, sizes those of the download.
     """
     if csv_path is not None and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
@@ -78,7 +78,11 @@ def list_files(choice: Choice, *, by_data_time: bool, csv_path: Path | None, as_
 @device_option
 @json_option
 def devices(codes: tuple[str, ...], *, as_json: bool) -> None:
-    """Show the devices of the device table, and which of them the archive says are in the water."""
+    """Show the devices of the device table, and which of them the archive says are in the water.
+
+    Runs ask those, and for 7 days more those that were taken out: files reach the archive hours to days after their
+    data.
+    """
     settings = load_settings(ArchiveSettings)
     table = load_device_table(settings.devices_file)
     with open_archive(settings) as archive:
@@ -91,7 +95,7 @@ def devices(codes: tuple[str, ...], *, as_json: bool) -> None:
             status.device.code,
             status.device.location,
             status.device.category,
-            "in the water" if status.deployed else "not in the water",
+            _by_archive(status),
             status.since,
             _by_table(status),
             status.name,
@@ -130,9 +134,16 @@ def _device_json(status: DeviceStatus) -> dict[str, Any]:
         "category": status.device.category,
         "deployed": status.deployed,
         "since": None if status.since is None else time_text(status.since),
+        "asked_until": None if status.asked_until is None else time_text(status.asked_until),
         "in_table": status.in_table,
         "deployed_by_table": status.device.deployed if status.in_table else None,
     }
+
+
+def _by_archive(status: DeviceStatus) -> str:
+    if status.asked_until is not None:
+        return f"taken out, asked until {status.asked_until:%Y-%m-%d}"
+    return "in the water" if status.deployed else "not in the water"
 
 
 def _by_table(status: DeviceStatus) -> str:

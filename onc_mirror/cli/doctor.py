@@ -30,9 +30,10 @@ _INDENT = " " * 5
 def doctor(context: click.Context, *, as_json: bool) -> None:
     """Check everything that a run needs, and say how to mend what is wrong.
 
-    Archive, clock, token, device table, each device in the water; bucket: write, read, list, copy, upload in parts,
-    delete, in a scratch prefix; ledger; disks; validation. Exit codes: 0 nothing is wrong, 1 something is, 2 wrong
-    option or setting.
+    Archive, clock, token, device table, each device that a run would ask; bucket: whether it is there, write, read,
+    list, copy, upload in parts, delete, in a scratch prefix; ledger; disks; validation.
+
+    Exit codes: 0 nothing is wrong, 1 something is, 2 wrong option or setting.
     """
     findings = []
     for finding in examine(load_settings(), now=datetime.now(UTC)):

@@ -38,9 +38,10 @@ _COUNTS = ("listed", "mirrored", "already", "held", "quarantined", "filtered", "
 def mirror(context: click.Context, choice: Choice, *, files: Path | None, as_json: bool) -> None:
     """Mirror what the archive newly took in.
 
-    Of all devices that are in the water, files of ONC_MIRROR_EXTENSIONS, archived since the last run, unless the
-    options say otherwise. What earlier runs left unfinished is taken up again, unless the run is narrowed by options
-    other than --device, --location and --category. A run narrowed to some files does not move the watermark.
+    Of all devices that are in the water, or were in the last 7 days, files of ONC_MIRROR_EXTENSIONS, archived since
+    the last run, unless the options say otherwise. What earlier runs left unfinished is taken up again, unless the
+    run is narrowed by options other than --device, --location and --category. A run narrowed to some files does not
+    move the watermark.
 
     Exit codes: 0 all is accounted for, 1 something failed, 2 wrong option or setting, 3 done, but files are held or
     quarantined; 130 or 143 when stopped. Stopping or killing it is harmless: the next run goes on from there.

@@ -28,6 +28,7 @@ def test_devices_of_the_table_with_what_the_archive_says(console: Console) -> No
         "category": "LIDAR",
         "deployed": True,
         "since": "2020-09-25T00:00:00Z",
+        "asked_until": None,
         "in_table": True,
         "deployed_by_table": True,
     }

@@ -24,7 +24,8 @@ class FaultyS3:
         url: Where it is.
         spoil: Makes of the bytes it is given those it keeps.
         tag: Makes its entity tag of the bytes it keeps.
-        status: Answered to everything when it is not 0.
+        status: Answered to everything in `fails` when it is not 0.
+        fails: Methods.
         body: Goes with that status.
         objects: Kept bytes and metadata headers by path.
         requests: Method and path of everything asked.
@@ -34,6 +35,7 @@ class FaultyS3:
     spoil: Callable[[bytes], bytes] = bytes
     tag: Callable[[bytes], str] = lambda body: hashlib.md5(body, usedforsecurity=False).hexdigest()
     status: int = 0
+    fails: tuple[str, ...] = ("PUT", "HEAD", "GET", "DELETE")
     body: bytes = b""
     objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -90,9 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fails(self) -> bool:
         self.endpoint.requests.append(f"{self.command} {self.path}")
-        if self.endpoint.status:
+        fails = bool(self.endpoint.status) and self.command in self.endpoint.fails
+        if fails:
             self._reply(self.endpoint.status, self.endpoint.body)
-        return bool(self.endpoint.status)
+        return fails
 
     def _reply(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
