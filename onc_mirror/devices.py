@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,20 +33,6 @@ STILL_ARRIVING = timedelta(days=7)
 
 _KEYS = {"code": str, "location": str, "category": str, "deployed": bool}
 _THREADS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """The devices of a table that are in the water.
-
-    Attributes:
-        devices: In the table's order.
-        by_table: Codes of the devices, deployed or not, that the table's flag decided about because the archive
-            could not be asked.
-    """
-
-    devices: tuple[Device, ...]
-    by_table: tuple[str, ...] = ()
 
 
 def load_device_table(path: Path | None = None) -> tuple[Device, ...]:
@@ -112,10 +97,10 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
     wanted = _filtered(list(known.values()), locations, categories)
     if archive is None:
         return tuple(device for device in wanted if device.deployed)
-    return deployed_devices(archive, wanted, TimeWindow(now - STILL_ARRIVING, now)).devices
+    return deployed_devices(archive, wanted, TimeWindow(now - STILL_ARRIVING, now))
 
 
-def deployed_devices(archive: Archive, table: Iterable[Device], window: TimeWindow) -> Deployed:
+def deployed_devices(archive: Archive, table: Iterable[Device], window: TimeWindow) -> tuple[Device, ...]:
     """Ask the archive which devices of `table` were in the water at any time of `window`.
 
     Where the archive gives no answer, the table's flag stands in, and a warning says so.
@@ -126,13 +111,10 @@ def deployed_devices(archive: Archive, table: Iterable[Device], window: TimeWind
     devices = tuple(table)
     with side_by_side(_THREADS, "deployments") as pool:
         answers = list(pool.map(lambda device: _is_deployed(archive, device, window), devices))
-    return Deployed(
-        tuple(
-            device
-            for device, answer in zip(devices, answers, strict=True)
-            if (device.deployed if answer is None else answer)
-        ),
-        tuple(device.code for device, answer in zip(devices, answers, strict=True) if answer is None),
+    return tuple(
+        device
+        for device, answer in zip(devices, answers, strict=True)
+        if (device.deployed if answer is None else answer)
     )
 
 

@@ -3,7 +3,6 @@
 By default everything is wanted: there is no silent limit on size or anything else. The rules, in the order in
 which they are asked; the first that objects names itself in ledger and report:
 
-    not-in-list   `names` is given and the filename is not among them
     extension     `extensions` is given and the name has another one
     product       `products` is given and the archive's product code is another one, or there is none
     size          the download would be smaller than `min_bytes` or larger than `max_bytes`; a size that the
@@ -35,7 +34,6 @@ class Selection:
         min_bytes: Smallest download wanted, inclusive.
         max_bytes: Largest download wanted, inclusive.
         name_pattern: A glob as the shell has it (`*`, `?`, `[...]`) for the whole filename, in exact case.
-        names: Exactly these filenames.
     """
 
     extensions: frozenset[str] | None = None
@@ -43,7 +41,6 @@ class Selection:
     min_bytes: int | None = None
     max_bytes: int | None = None
     name_pattern: str | None = None
-    names: frozenset[str] | None = None
 
 
 def excluding_rules(listed: pd.DataFrame, selection: Selection) -> pd.Series[Any]:
@@ -63,8 +60,6 @@ def excluding_rules(listed: pd.DataFrame, selection: Selection) -> pd.Series[Any
 
 
 def _objections(listed: pd.DataFrame, selection: Selection) -> Iterator[tuple[str, pd.Series[bool]]]:
-    if selection.names is not None:
-        yield "not-in-list", ~listed["filename"].isin(selection.names)
     if selection.extensions is not None:
         yield "extension", ~listed["extension"].isin({extension.lower() for extension in selection.extensions})
     if selection.products is not None:

@@ -7,6 +7,10 @@
     availability  how many files there are, without a listing
     discovery     deployments, data products and devices as values
     transport     HTTP: one pool of kept connections, timeouts, errors as types
+    wire          the bytes of a connection: how long one waits for them, how many one look may bring
+    body          the body of an answer, and what can break meanwhile
+    unzipping     gzip undone piece by piece
+    parsing       JSON that costs no more memory than an honest answer
     answers       what an answer that is not 200 means
 
 Importing this package is cheap: `transport`, and with it urllib3, is imported when an archive is opened.

@@ -126,14 +126,13 @@ class OncArchive:
         query = Query(device_code, self._row_limit, archived=archived, data=data, extension=extension)
         now = datetime.now(UTC)
         if any(window is not None and window.since > now for window in (archived, data)):
-            return Listing(device_code, archived, (), data_window=data)
+            return Listing(device_code, archived, ())
         rows = list_rows(lambda parameters: self._ask("archivefile/device", parameters, device_code), query)
         return Listing(
             device_code,
             archived,
             tuple(parse_file(row, device_code) for row in rows.distinct),
             duplicates=rows.repeated,
-            data_window=data,
         )
 
     def still_lists(self, file: ArchiveFile) -> bool:
@@ -183,17 +182,13 @@ class OncArchive:
         rows = self._discover("dataProducts", {"deviceCode": device_code}, device_code)
         return tuple(parse_product(row) for row in rows)
 
-    def devices(
-        self, *, code: str | None = None, location: str | None = None, category: str | None = None
-    ) -> tuple[KnownDevice, ...]:
-        """The devices that the archive knows, all or those that match; nothing when nothing matches.
+    def devices(self, *, code: str) -> tuple[KnownDevice, ...]:
+        """What the archive knows by this device code; nothing when it does not know it.
 
         Raises:
             MirrorError: As `transport` names it.
         """
-        filters = {"deviceCode": code, "locationCode": location, "deviceCategoryCode": category}
-        asked = {name: value for name, value in filters.items() if value is not None}
-        return tuple(parse_device(row) for row in self._discover("devices", asked, code))
+        return tuple(parse_device(row) for row in self._discover("devices", {"deviceCode": code}, code))
 
     def measure_clock(self) -> timedelta:
         """The archive's clock minus this machine's, good to about a second. Needs no valid token.

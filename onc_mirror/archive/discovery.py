@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from onc_mirror.archive.rows import parse_time, read_text, read_whole_number
+from onc_mirror.archive.rows import parse_time, read_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +26,6 @@ class Deployment:
         category: Device category code, or None.
         begins_at: When it went in, UTC; None when the archive does not say.
         ends_at: When it came out, UTC; None while it is in.
-        has_data: Whether the archive has any data of it.
     """
 
     device_code: str
@@ -34,7 +33,6 @@ class Deployment:
     category: str | None
     begins_at: datetime | None
     ends_at: datetime | None
-    has_data: bool
 
     def overlaps(self, window: TimeWindow) -> bool:
         """Whether the device was in at any instant of `window`."""
@@ -65,15 +63,11 @@ class KnownDevice:
         code: Device code, exact including case.
         name: Its name at ONC.
         category: Device category code, or None.
-        device_id: ONC's number for it, or None.
-        has_data: Whether the archive has any data of it.
     """
 
     code: str
     name: str
     category: str | None
-    device_id: int | None
-    has_data: bool
 
 
 def parse_deployment(row: dict[str, Any], device_code: str) -> Deployment:
@@ -84,7 +78,6 @@ def parse_deployment(row: dict[str, Any], device_code: str) -> Deployment:
         read_text(row.get("deviceCategoryCode")),
         parse_time(row.get("begin")),
         parse_time(row.get("end")),
-        bool(row.get("hasDeviceData", True)),
     )
 
 
@@ -103,6 +96,4 @@ def parse_device(row: dict[str, Any]) -> KnownDevice:
         read_text(row.get("deviceCode")) or "",
         read_text(row.get("deviceName")) or "",
         read_text(row.get("deviceCategoryCode")),
-        read_whole_number(row.get("deviceId")),
-        bool(row.get("hasDeviceData", True)),
     )

@@ -56,10 +56,8 @@ class Archive(Protocol):
     def products(self, device_code: str) -> tuple[Product, ...]:
         """What a device offers."""
 
-    def devices(
-        self, *, code: str | None = None, location: str | None = None, category: str | None = None
-    ) -> tuple[KnownDevice, ...]:
-        """The devices that are known, all or those that match."""
+    def devices(self, *, code: str) -> tuple[KnownDevice, ...]:
+        """What is known by this device code."""
 
     def measure_clock(self) -> timedelta:
         """The archive's clock minus this machine's."""

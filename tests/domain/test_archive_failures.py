@@ -485,7 +485,11 @@ def test_absurd_retry_after_asks_nothing(value: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>Not Found</html>", b"Not Found"], ids=["empty", "page", "text"])
 def test_404_of_some_web_server_is_not_read_as_none(body: bytes) -> None:
     with raw_server(always(answer(body, status=404))) as server, open_archive(server.url) as archive:
-        for ask in (archive.devices, lambda: archive.products(DEVICE), lambda: archive.deployments(DEVICE)):
+        for ask in (
+            lambda: archive.devices(code=DEVICE),
+            lambda: archive.products(DEVICE),
+            lambda: archive.deployments(DEVICE),
+        ):
             with pytest.raises(GarbledAnswerError, match="ONC_MIRROR_ARCHIVE_URL"):
                 ask()
 
@@ -493,7 +497,7 @@ def test_404_of_some_web_server_is_not_read_as_none(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"{}", b'{"errors": []}', b'{"message": "Not Found"}'])
 def test_404_of_the_api_means_none(body: bytes) -> None:
     with raw_server(always(answer(body, status=404))) as server, open_archive(server.url) as archive:
-        assert archive.devices() == ()
+        assert archive.devices(code=DEVICE) == ()
         assert archive.products(DEVICE) == ()
         assert archive.deployments(DEVICE) == ()
 

@@ -140,7 +140,7 @@ def test_answer_nested_deeper_than_any_listing_is_refused(levels: int) -> None:
         with pytest.raises(GarbledAnswerError, match="nested") as caught:
             archive.list_files(DEVICE)
         with pytest.raises(GarbledAnswerError, match="nested"):
-            archive.devices()
+            archive.devices(code=DEVICE)
 
     assert caught.value.subject == DEVICE
     assert CANARY not in everything_printed(caught.value)

@@ -136,9 +136,7 @@ def test_any_row_becomes_a_file_with_fields_of_their_types(row: object) -> None:
 
 @given(
     row=st.dictionaries(
-        st.sampled_from(
-            ["deviceCode", "deviceName", "deviceCategoryCode", "deviceId", "dataProductCode", "extension", "begin"]
-        ),
+        st.sampled_from(["deviceCode", "deviceName", "deviceCategoryCode", "dataProductCode", "extension", "begin"]),
         anything,
     )
 )
@@ -148,7 +146,6 @@ def test_any_discovery_row_becomes_a_value_with_fields_of_their_types(row: dict[
 
     assert {type(text) for text in (product.code, product.name, product.extension, device.code, device.name)} == {str}
     assert isinstance(device.category, str | None)
-    assert isinstance(device.device_id, int | None)
     assert isinstance(deployment.device_code, str)
 
 

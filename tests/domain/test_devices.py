@@ -122,8 +122,7 @@ def test_archive_overrules_the_flag_of_the_table() -> None:
     with raw_server(by_device(replies)) as server, open_archive(server.url) as archive:
         found = deployed_devices(archive, table, HOUR)
 
-    assert [device.code for device in found.devices] == ["in", "back", "ended within"]
-    assert found.by_table == ()
+    assert [device.code for device in found] == ["in", "back", "ended within"]
 
 
 def test_table_stands_in_where_the_archive_gives_no_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -133,8 +132,9 @@ def test_table_stands_in_where_the_archive_gives_no_answer(caplog: pytest.LogCap
     with raw_server(by_device(replies)) as server, open_archive(server.url) as archive:
         found = deployed_devices(archive, table, HOUR)
 
-    assert [device.code for device in found.devices] == ["in", "wet", "odd"]
-    assert found.by_table == ("wet", "dry", "odd")
+    assert [device.code for device in found] == ["in", "wet", "odd"]
+    assert "device=dry deployed=False: by the table" in caplog.text
+    assert "device=in " not in caplog.text
     assert "device=wet deployed=True: by the table" in caplog.text
 
 

@@ -50,8 +50,6 @@ def test_there_is_no_silent_limit_on_size() -> None:
         pytest.param(Selection(name_pattern="TUM[A-L]*_2026????T*"), None, id="name with classes"),
         pytest.param(Selection(name_pattern="LIDAR"), "name", id="a part of the name is not the name"),
         pytest.param(Selection(name_pattern="*-lidar.hdf5"), "name", id="name in another case"),
-        pytest.param(Selection(names=frozenset({LIDAR.filename})), None, id="in the list"),
-        pytest.param(Selection(names=frozenset()), "not-in-list", id="empty list"),
         pytest.param(Selection(extensions=frozenset({"txt"}), max_bytes=1), "extension", id="the first rule speaks"),
     ],
 )

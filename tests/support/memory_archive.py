@@ -164,11 +164,11 @@ class MemoryArchive:
     ) -> Listing:
         now = self._clock()
         if any(window is not None and window.since > now for window in (archived, data)):
-            return Listing(device_code, archived, (), data_window=data)
+            return Listing(device_code, archived, ())
         rows = self.repeat_quickly(lambda: self._rows(device_code, archived, data, extension))
         distinct = [row for index, row in enumerate(rows) if row not in rows[:index]]
         files = tuple(parse_file(row, device_code) for row in distinct)
-        listing = Listing(device_code, archived, files, duplicates=len(rows) - len(files), data_window=data)
+        listing = Listing(device_code, archived, files, duplicates=len(rows) - len(files))
         self.requests.append(Asked("device", device_code, archived, listing))
         return listing
 
@@ -191,7 +191,7 @@ class MemoryArchive:
         self.repeat_quickly(lambda: self._answer("deployments", device_code, None))
         if device_code not in self.device_codes:
             return ()
-        return (Deployment(device_code, None, None, None, None, has_data=True),)
+        return (Deployment(device_code, None, None, None, None),)
 
     def products(self, device_code: str) -> tuple[Product, ...]:  # noqa: ARG002 - it offers none
         return ()
