@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from onc_mirror.devices import choose_devices, load_device_table
+from onc_mirror.doubting import REASON as SUSPICIOUS
+from onc_mirror.doubting import examine
 from onc_mirror.errors import MirrorError, SettingsError, UnknownDeviceError, UnreachableError
 from onc_mirror.faults import named
 from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
@@ -99,7 +101,7 @@ class Gathered:
         moves_watermarks: Whether all that the settings want was asked for, so that watermarks may pass what was
             left out.
         listings: The devices that were listed.
-        errors: The devices that could not be.
+        errors: The devices that could not be, and those whose listing is doubtful.
     """
 
     since: datetime | None = None
@@ -190,9 +192,12 @@ def list_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) ->
 
 
 def gather(gathered: Gathered, device: Device, result: Callable[[], Listing]) -> None:
-    """Take a device's finished listing, or its failure, into `gathered`."""
+    """Take a device's finished listing, what is doubtful about it, or its failure, into `gathered`."""
     try:
-        gathered.listings.append(result())
+        listing = result()
+        gathered.listings.append(listing)
+        if listing.doubt is not None:
+            gathered.errors.append(DeviceError(device.code, SUSPICIOUS, listing.doubt))
     except Exception as error:  # noqa: BLE001 - also a fault of ours with one device must not cost the others
         cause = named(error)
         logger.error("device=%s decision=failed reason=%s detail=%r", device.code, cause.reason, str(cause))  # noqa: TRY400 - its text is the message, the stack adds nothing
@@ -222,7 +227,7 @@ def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
         listing = _list_exactly(mirror, device, only)
     else:
         window = begin_window(mirror, inquiry, device.code)
-        listing = mirror.archive.list_files(device.code, archived=window)
+        listing = examine(mirror, mirror.archive.list_files(device.code, archived=window), window)
     mirror.ledger.record_listed(listing.files, run_id=run.run_id, now=run.began_at)
     logger.info("device=%s listed=%d duplicates=%d", device.code, len(listing.files), listing.duplicates)
     return listing

@@ -5,7 +5,7 @@ so a listing far below the device's habit is not believed: its rows are taken, b
 run says so.
 
 Two signs. Rows that the ledger knows to lie in the window must be listed again; a few may have vanished from the
-archive, most of them cannot have. And the number of rows is held against that of every earlier window of the same
+archive, not many, and not all. And the number of rows is held against that of every earlier window of the same
 length: a device whose files come once a day had empty hours before, so an empty hour is no surprise there.
 """
 
@@ -39,7 +39,7 @@ def suspicion(listed: int, missing: int, archived: Sequence[datetime], window: T
         archived: Archive times of the device's known files, sorted; at least those of `HISTORY`.
         window: The window of archive time that was listed.
     """
-    if missing >= max(_MANY_MISSING, listed):
+    if missing >= (max(_MANY_MISSING, listed / _FAR_SHORTER) if listed else 1):
         return f"{missing} files that were listed before in this window are not listed now; {listed} are."
     usual = least_usual(archived, window)
     if usual is not None and usual >= _FEWEST_ROWS and listed * _FAR_SHORTER < usual:

@@ -129,6 +129,8 @@ class Listing:
             once in here.
         duplicates: How many identical rows were dropped.
         unlisted: Files that were asked for by their names and that the archive does not list.
+        doubt: Why the listing is not to be believed whole, in one sentence; None when it is. What it lists is there
+            all the same.
     """
 
     device_code: str
@@ -136,6 +138,7 @@ class Listing:
     files: tuple[ArchiveFile, ...]
     duplicates: int = 0
     unlisted: tuple[ArchiveFile, ...] = ()
+    doubt: str | None = None
 
 
 class Grade(enum.StrEnum):

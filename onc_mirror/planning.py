@@ -143,9 +143,9 @@ def to_record(planned: pd.DataFrame) -> tuple[Outcome, ...]:
     filtered = (decision == Decision.FILTERED) & (planned["known_rule"].fillna("") != planned["reason"])
     refused = (decision == Decision.QUARANTINED) & planned["reason"].isin(BY_THE_ROW)
     # A name that the ledger does not know either may be a slip of the pen: it was never listed.
-    gone = (decision == Decision.GONE) & state.isin((State.LISTED, State.HELD, State.FILTERED))
+    gone = (decision == Decision.GONE) & state.notna() & state.ne(State.GONE)
     settled = state.isin((State.MIRRORED, State.QUARANTINED))
-    return outcomes(planned[(filtered | refused | gone) & ~settled])
+    return outcomes(planned[(filtered | refused) & ~settled | gone.fillna(False)])
 
 
 def _one_row_per_file(listed: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 Guarantees: a run that began stands in the ledger, and one that ended stands there with its report, also when it
 broke off; while it lives it keeps its claims on files; a device's watermark moves only when the run ends, only over a
-window that was listed whole, and never backwards; the bucket gets the report when something was done or is wrong.
+window that was listed whole and is believed, and never backwards; the bucket gets the report when something was done
+or is wrong.
 """
 
 from __future__ import annotations
@@ -112,11 +113,13 @@ def passes_watermark(watermark: datetime | None, window: TimeWindow) -> bool:
 
 
 def _advance_watermarks(mirror: Mirror, gathered: Gathered) -> None:
+    now = mirror.clock()
     for listing in gathered.listings:
-        if listing.window is not None and passes_watermark(
-            mirror.ledger.watermark(listing.device_code), listing.window
-        ):
-            mirror.ledger.advance_watermark(listing.device_code, listing.window.until, mirror.clock())
+        if listing.window is None:
+            continue
+        mirror.ledger.doubt_device(listing.device_code, listing.doubt, now)
+        if listing.doubt is None and passes_watermark(mirror.ledger.watermark(listing.device_code), listing.window):
+            mirror.ledger.advance_watermark(listing.device_code, listing.window.until, now)
 
 
 def _break_off(mirror: Mirror, run: Run, reason: str, detail: str) -> None:

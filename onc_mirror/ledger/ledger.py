@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import and_, false, or_, select, update
+from sqlalchemy import and_, false, func, or_, select, true, update
 
 from onc_mirror.ledger import recording, summarising
 from onc_mirror.ledger.leases import Leases
@@ -200,6 +200,33 @@ class Ledger:
         with self._database.writing() as connection:
             upsert = insert.on_conflict_do_update(index_elements=["device_code"], set_=changes, where=later)
             connection.execute(upsert, row)
+
+    def doubt_device(self, device_code: str, doubt: str | None, now: datetime) -> None:
+        """Note since when, and why, a device's listings are not believed; None: they are."""
+        this = devices.c.device_code == device_code
+        changes = {
+            "suspicion": doubt,
+            "suspicious_since": None if doubt is None else func.coalesce(devices.c.suspicious_since, now),
+        }
+        differs = devices.c.suspicion.is_not(None) if doubt is None else true()
+        with self._database.writing() as connection:
+            connection.execute(update(devices).where(this, differs).values(changes))
+
+    def archived_between(self, device_code: str, window: TimeWindow) -> tuple[ArchiveFile, ...]:
+        """Return the device's files, but for those gone, that were archived in a window when last listed, by name."""
+        inside = and_(files.c.archived_at >= window.since, files.c.archived_at < window.until)
+        query = select(files).where(
+            files.c.device_code == key_of(device_code, "")[0], inside, files.c.state != State.GONE
+        )
+        with self._database.reading() as connection:
+            return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
+
+    def archive_times(self, device_code: str, since: datetime) -> tuple[datetime, ...]:
+        """Return when the device's known files were archived, sorted, from a moment on."""
+        this = and_(files.c.device_code == key_of(device_code, "")[0], files.c.archived_at >= since)
+        query = select(files.c.archived_at).where(this).order_by(files.c.archived_at)
+        with self._database.reading() as connection:
+            return tuple(connection.execute(query).scalars())
 
     def summary(self) -> tuple[DeviceSummary, ...]:
         """Return every device that has a watermark or a file, sorted by code."""

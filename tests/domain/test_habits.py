@@ -52,9 +52,13 @@ def test_known_files_that_are_not_listed_make_a_listing_unbelievable_without_any
     )
 
 
-@pytest.mark.parametrize(("listed", "missing"), [(0, 2), (10, 3), (4, 3)])
+@pytest.mark.parametrize(("listed", "missing"), [(1, 2), (13, 3), (400, 99)])
 def test_a_few_files_may_vanish(listed: int, missing: int) -> None:
     assert suspicion(listed, missing, [], window(1)) is None
+
+
+def test_the_only_known_file_missing_from_an_empty_listing_is_enough() -> None:
+    assert suspicion(0, 1, [], window(1)) is not None
 
 
 def test_a_new_device_has_no_habit() -> None:

@@ -1,0 +1,59 @@
+"""Listings that are not what they should be: empty, short, or without files that were there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from infra.sandbox.archive.faults import Kind
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tests.support.mirrors import Bench
+
+DEVICE = "TUMPMTSPECTROMETER001"
+HOUR = timedelta(hours=1)
+
+
+def watermark(mirror: Bench) -> datetime | None:
+    with mirror.open() as parts:
+        return parts.ledger.watermark(DEVICE)
+
+
+def test_a_listing_that_is_suddenly_empty_is_no_success_and_the_next_good_one_lacks_nothing(
+    lone_mirror: Bench,
+) -> None:
+    lone_mirror.run(devices=(DEVICE,))
+    before = watermark(lone_mirror)
+    lone_mirror.turn(lone_mirror.now + HOUR)
+    lone_mirror.archive.fault(Kind.EMPTY_LISTING, device=DEVICE)
+
+    doubtful = lone_mirror.run(devices=(DEVICE,))
+
+    assert (doubtful.exit_code, doubtful.state) == (1, "failed")
+    assert [(error.device, error.reason) for error in doubtful.errors] == [(DEVICE, "suspicious-listing")]
+    assert watermark(lone_mirror) == before
+    lone_mirror.archive.faults.clear()
+    good = lone_mirror.run(devices=(DEVICE,))
+    assert good.exit_code == 0
+    assert watermark(lone_mirror) == lone_mirror.now
+    lone_mirror.assert_promises_hold(good)
+
+
+def test_a_file_that_vanished_is_gone_and_its_object_is_kept(lone_mirror: Bench) -> None:
+    first = lone_mirror.run(devices=(DEVICE,))
+    victim = first.files[0].filename
+    objects = lone_mirror.objects("raw/")
+    lone_mirror.turn(lone_mirror.now + timedelta(minutes=10))
+    lone_mirror.archive.fault(Kind.VANISHED, filename=victim)
+
+    second = lone_mirror.run(devices=(DEVICE,))
+
+    assert [(file.filename, file.reason) for file in second.files if file.decision == "gone"] == [
+        (victim, "not-listed")
+    ]
+    assert lone_mirror.ledger_states(DEVICE)[victim][0] == "gone"
+    assert lone_mirror.objects("raw/").items() >= objects.items()
+    lone_mirror.turn(lone_mirror.now + timedelta(minutes=1))
+    assert lone_mirror.run(devices=(DEVICE,)).gone == 0
