@@ -27,7 +27,7 @@ OLDEST = (3, 11)
 def main() -> int:
     """Bring `.venv` up to date and return the exit code: 2 for an unusable Python, 1 for a failed step."""
     if sys.version_info < OLDEST:
-        return _refuse("onc-mirror needs Python 3.11 or newer; this is {}.".format(sys.version.split()[0]))  # noqa: UP032
+        return _refuse("onc-mirror needs Python 3.11 or newer; this is {}.".format(sys.version.split()[0]))  # noqa: UP032 - older Pythons have to read it
     began = time.monotonic()
     if _python_changed():
         _say("removing the .venv of another Python")
@@ -90,8 +90,8 @@ def _run(title: str, command: list[str]) -> bool:
 
 def _refuse(reason: str) -> int:
     others = [name for name in ("python3.14", "python3.13", "python3.12", "python3.11") if shutil.which(name)]
-    hint = "make PYTHON={}".format(others[0]) if others else "make PYTHON=/path/to/python3.11"  # noqa: UP032
-    sys.stderr.write("{} Another Python can be named: {}\n".format(reason, hint))  # noqa: UP032
+    hint = "make PYTHON={}".format(others[0]) if others else "make PYTHON=/path/to/python3.11"  # noqa: UP032 - older Pythons have to read it
+    sys.stderr.write("{} Another Python can be named: {}\n".format(reason, hint))  # noqa: UP032 - older Pythons have to read it
     return 2
 
 

@@ -41,7 +41,7 @@ def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None 
         inquiry = begin_inquiry(run, request, lambda: with_retries(lambda: reach_archive(mirror, run), delays))
         gathered = list_devices(mirror, inquiry, devices_of(mirror, inquiry))
         # Imported now, as it brings pandas: `open_mirror` has it loaded while the archive answers.
-        from onc_mirror import planning, run_planning  # noqa: PLC0415
+        from onc_mirror import planning, run_planning  # noqa: PLC0415 - see above
 
         planned = run_planning.plan_run(mirror, inquiry, gathered)
         outcomes = transfer_files(mirror, run, run_planning.to_fetch(planned), watcher or NoWatcher())

@@ -134,4 +134,4 @@ def with_retries(call: Callable[[], T], delays_s: Sequence[float]) -> T:
     for attempt in stamina.retry_context(on=wait, attempts=len(delays_s) + 1, timeout=None):
         with attempt:
             return call()
-    raise AssertionError("stamina yields at least one attempt")  # pragma: no cover
+    raise AssertionError("stamina yields at least one attempt")  # pragma: no cover - cannot be

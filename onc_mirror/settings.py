@@ -56,7 +56,7 @@ def parse_duration(value: Any) -> Any:
     except isodate.ISO8601Error:
         raise ValueError(f"{value!r} is not an ISO 8601 duration such as PT6H or P2D") from None
     if not isinstance(parsed, timedelta):
-        raise ValueError(f"{value!r} counts months or years; say it in days, such as P30D")  # noqa: TRY004
+        raise ValueError(f"{value!r} counts months or years; say it in days, such as P30D")  # noqa: TRY004 - pydantic tells only a ValueError
     return parsed
 
 
@@ -225,7 +225,7 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
     @field_validator("retry_delays_s")
     @classmethod
     def _bounded_delays(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not 0 <= delay <= 86_400 for delay in value):  # noqa: PLR2004
+        if any(not 0 <= delay <= 86_400 for delay in value):  # noqa: PLR2004 - a day, as the message says
             raise ValueError("each delay must be between 0 and 86400 seconds")
         return value
 

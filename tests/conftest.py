@@ -20,8 +20,8 @@ TOKEN = "0c4na7y0-1234-4bcd-8e9f-a70c3n0c1100"
 @pytest.fixture(scope="session")
 def one_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArchive]:
     # Here, as most folders need no archive, and aiohttp takes long to import.
-    from infra.sandbox.archive.config import ArchiveConfig  # noqa: PLC0415
-    from tests.support.archive import running_archive  # noqa: PLC0415
+    from infra.sandbox.archive.config import ArchiveConfig  # noqa: PLC0415 - see above
+    from tests.support.archive import running_archive  # noqa: PLC0415 - see above
 
     with running_archive(tmp_path_factory.mktemp("archive-state"), ArchiveConfig(token=TOKEN)) as archive:
         yield archive

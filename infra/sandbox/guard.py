@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
     guard = Guard(int(arguments[0]))
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # preexec_fn is safe: the guard has a single thread.
-    command = subprocess.Popen(arguments[1:], start_new_session=True, preexec_fn=_before_exec)  # noqa: PLW1509
+    command = subprocess.Popen(arguments[1:], start_new_session=True, preexec_fn=_before_exec)  # noqa: PLW1509 - see above
     while command.poll() is None and not guard.must_end:
         time.sleep(POLL_S)
     code = _end(command)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Not secrets: they open nothing but the sandbox on the loopback address.
 ACCESS_KEY = "sandbox"
-SECRET_KEY = "sandbox-secret-key"  # noqa: S105
+SECRET_KEY = "sandbox-secret-key"  # noqa: S105 - of a store on this machine only
 BUCKET = "onc-mirror"
 
 # The proxy, and the three servers behind it.

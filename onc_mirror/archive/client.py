@@ -232,7 +232,7 @@ class OncArchive:
         ):
             with attempt:
                 return call()
-        raise AssertionError("stamina attempts at least once")  # pragma: no cover
+        raise AssertionError("stamina attempts at least once")  # pragma: no cover - cannot be
 
     def _ask(self, service: str, parameters: Mapping[str, str], subject: str | None) -> Any:
         return self.repeat_quickly(lambda: self._transport.get_json(service, parameters, subject))

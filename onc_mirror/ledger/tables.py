@@ -46,7 +46,7 @@ class UtcTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Turn the moment into UTC; refuse one without a zone, which Python would take for local time."""
         if value is None or value.tzinfo is UTC:
             return value
@@ -54,7 +54,7 @@ class UtcTime(TypeDecorator[datetime]):
             raise ValueError(f"The ledger needs times with a zone, not {value}.")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Say that the moment is UTC."""
         return None if value is None else as_utc(value)
 

@@ -21,6 +21,6 @@ def insert_into(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert
     if dialect != "postgresql":
         return sqlite.insert(table)
     # With asyncpg's adapter and all, a sixth of what SQLAlchemy takes to import; most ledgers are on SQLite.
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see above
 
     return postgresql.insert(table)

@@ -30,11 +30,11 @@ def open_store(settings: MirrorSettings) -> ObjectStore:
     scheme, _, rest = settings.store_url.partition("://")
     if scheme == "s3":
         # Importing s3fs takes 0.7 s, which `onc-mirror --help` and a mirror into a folder need not pay.
-        from onc_mirror.store.s3_opening import open_s3_store  # noqa: PLC0415
+        from onc_mirror.store.s3_opening import open_s3_store  # noqa: PLC0415 - see above
 
         return open_s3_store(settings)
     if rest.startswith("/"):
-        from onc_mirror.store.files import FileStore  # noqa: PLC0415
+        from onc_mirror.store.files import FileStore  # noqa: PLC0415 - only who needs it pays
 
         return FileStore(unquote(rest))
     raise SettingsError(

@@ -24,7 +24,7 @@ from tests.support.stores import Endpoint, fetched, many_bytes, store_settings
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.raw_server import Request
@@ -60,8 +60,10 @@ def test_a_new_object_costs_a_look_a_write_and_its_proof(faults: FaultyS3, tmp_p
 
 
 @pytest.mark.parametrize("spoil", [lambda body: body[:-1], lambda body: b"x" + body[1:]], ids=["short", "flipped"])
-def test_wrong_bytes_do_not_stay_under_the_key(faults: FaultyS3, tmp_path: Path, spoil: object) -> None:
-    faults.spoil = spoil  # type: ignore[assignment]
+def test_wrong_bytes_do_not_stay_under_the_key(
+    faults: FaultyS3, tmp_path: Path, spoil: Callable[[bytes], bytes]
+) -> None:
+    faults.spoil = spoil
 
     with open_store(store_settings(URL)) as store:
         with pytest.raises(StoreUnavailableError, match="given") as failure:

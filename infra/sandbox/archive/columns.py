@@ -87,7 +87,7 @@ def counter(name: str, per_row: int) -> Column:
 
     def make(rng: np.random.Generator, rows: int) -> Values:
         counts = np.cumsum(rng.poisson(per_row, rows)) & 0x7FFFFFFF
-        active = rng.random(rows) < 0.01  # noqa: PLR2004
+        active = rng.random(rows) < 0.01  # noqa: PLR2004 - a sample in a hundred
         return np.where(active, counts - 2**31, counts).astype("<i4")
 
     return Column(name, "<i4", make)

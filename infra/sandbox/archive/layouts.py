@@ -4,6 +4,8 @@ They are the ones that the strawb package reads; the history of versions is told
 known, the rest is chosen.
 """
 
+# ruff: noqa: PLR2004 - the numbers are those of versions
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -75,7 +77,7 @@ def module(version: int, _target: int | None) -> tuple[Group, ...]:
         for kind, low, high in (("current", 100, 400), ("voltage", 4900, 5100))
     )
     lucifer: tuple[Column, ...] = (ints("current", 0, 15), ints("duration", 0, 7), ints("mode", 0, 2))
-    if version >= 3:  # noqa: PLR2004
+    if version >= 3:
         lucifer += (floats("current_mA", 0, 350), floats("duration_seconds", 0, 2))
     lights = range(51, 55) if version > 1 else ()
     return (
@@ -92,13 +94,13 @@ def module(version: int, _target: int | None) -> tuple[Group, ...]:
 
 def lidar(version: int, _target: int | None) -> tuple[Group, ...]:
     """LIDARSD, versions 1 to 7."""
-    offsets = (ints("set_adjust_x_offset", -9, 9), ints("set_adjust_y_offset", -9, 9)) if version >= 5 else ()  # noqa: PLR2004
+    offsets = (ints("set_adjust_x_offset", -9, 9), ints("set_adjust_y_offset", -9, 9)) if version >= 5 else ()
     laser = (
         *(ints(name, 0, 1000) for name in ("diode", "frequency", "power", "pulsewidth")),
         ints("set_adjust_x", 0, 100),
         ints("set_adjust_y", 0, 100),
     )
-    rates = ("pulser_readout", "pulser_trigger") if version <= 3 else ("frequency_readout", "frequency_trigger")  # noqa: PLR2004
+    rates = ("pulser_readout", "pulser_trigger") if version <= 3 else ("frequency_readout", "frequency_trigger")
     measured = ("frequency_pmt", "frequency_trigger") if version == 1 else ()
     daq = (ints("pmt", 0, 1), ints("state", 0, 2), ints("trb", 0, 1))
     gimbal = (ints("delay", 1, 9), ints("pos_x", 0, 3000), ints("pos_y", 0, 3000), ints("power", 0, 1))
@@ -107,14 +109,14 @@ def lidar(version: int, _target: int | None) -> tuple[Group, ...]:
         Group("laser", (times(), *laser, *offsets)),
         Group("daq", (times(), *daq, *(ints(name, 1000, READ_HZ) for name in (*rates, *measured)))),
     ]
-    if version >= 2:  # noqa: PLR2004
+    if version >= 2:
         counts = (counter("ch0", 1000), counter("ch17", 40), counter("ch18", 10))
-        start = (times("hld_start_time"),) if version >= 6 else ()  # noqa: PLR2004
+        start = (times("hld_start_time"),) if version >= 6 else ()
         tot = (floats("time_ns", 0, 2748.8, 8), floats("tot", 1, 60, 2), *start)
         groups += [Group("counts", (times(), *counts)), Group("tot", (times(), *tot), rows=64)]
-    if version >= 3:  # noqa: PLR2004
+    if version >= 3:
         groups.append(Group("measurement", (times(), steps("step")), rows=8))
-    if version >= 7:  # noqa: PLR2004
+    if version >= 7:
         groups.append(Group("hld", (times(), times("file_start"), times("file_end")), rows=4))
     return tuple(groups)
 
@@ -169,7 +171,7 @@ def camera(_version: int, target: int | None) -> tuple[Group, ...]:
 
 def muon(version: int, _target: int | None) -> tuple[Group, ...]:
     """MTSD, versions 1 to 4."""
-    readout = "rate_readout" if version <= 2 else "frequency_readout"  # noqa: PLR2004
+    readout = "rate_readout" if version <= 2 else "frequency_readout"
     daq = (ints("state", 0, 1), ints("trb", 0, 1), constant(readout, READ_HZ))
     thresholds = tuple(ints(f"th{number}", 30_000, 34_000) for number in range(1, 16 if version == 1 else 17))
     power = (ints("power", 0, 1),)
@@ -180,7 +182,7 @@ def muon(version: int, _target: int | None) -> tuple[Group, ...]:
         Group("padiwa", (times(), ints("offset", 0, 9), *thresholds, *(power if version > 1 else ())), rows=4),
         Group("hv", (times(), floats("hv_value", 900, 1100)), rows=8),
     ]
-    if version >= 4:  # noqa: PLR2004
+    if version >= 4:
         tot = (floats("time_ns", 0, 2748.8, 8), floats("tot", 1, 60, 2), ints("channel", 1, 16))
         groups.append(Group("tot", (times(), *tot), rows=64))
     return tuple(groups)
@@ -189,14 +191,14 @@ def muon(version: int, _target: int | None) -> tuple[Group, ...]:
 def pmt(version: int, _target: int | None) -> tuple[Group, ...]:
     """PMTSD, versions 1 to 6; 1 and 3 are files in which no setting changed."""
     main = Group(
-        "rates" if version <= 2 else "counts",  # noqa: PLR2004
+        "rates" if version <= 2 else "counts",
         (times(), counter("ch0", 100), *(counter(f"ch{number}", 7) for number in CHANNELS)),
         rows=64,
     )
     if version in _BARE_PMT.values():
         return (main,)
-    moved = version >= 5  # noqa: PLR2004
-    readout = "frequency_readout" if version >= 6 else "rate_readout"  # noqa: PLR2004
+    moved = version >= 5
+    readout = "frequency_readout" if version >= 6 else "rate_readout"
     thresholds = tuple(constant(f"th{number}", 34_000) for number in range(1, 17))
     daq = (ints("state", 0, 1), ints("trb", 0, 1), constant(readout, READ_HZ))
     channels = tuple(floats(f"ch{number}", 900, 1100) for number in range(16))

@@ -131,7 +131,7 @@ def write_configuration(state: Path, port: int, user: str) -> None:
 
 def _write_ring(folder: Path, kind: str, port: int) -> None:
     # Importing Swift takes half a second, which a refusal for a busy port need not wait for.
-    from swift.common.ring import RingBuilder  # noqa: PLC0415
+    from swift.common.ring import RingBuilder  # noqa: PLC0415 - see above
 
     builder = RingBuilder(part_power=4, replicas=1, min_part_hours=0)
     address = {"ip": HOST, "port": port, "replication_ip": HOST, "replication_port": port}

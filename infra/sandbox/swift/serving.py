@@ -27,17 +27,17 @@ def main(kind: str, state: Path, parent: int) -> int:
     if os.getppid() != parent:
         return 0
     # Swift reads its salt and storage policies when it is imported, from a file in /etc unless told otherwise here.
-    import swift.common.utils  # noqa: PLC0415
+    import swift.common.utils  # noqa: PLC0415 - see above
 
     swift.common.utils.SWIFT_CONF_FILE = str(state / "etc" / "swift.conf")
-    from swift.common import constraints, storage_policy  # noqa: PLC0415
-    from swift.common.wsgi import run_wsgi  # noqa: PLC0415
+    from swift.common import constraints, storage_policy  # noqa: PLC0415 - see above
+    from swift.common.wsgi import run_wsgi  # noqa: PLC0415 - see above
 
     constraints.reload_constraints()
     storage_policy.reload_storage_policies()
     more = {}
     if kind == "object":
-        from swift.obj.server import global_conf_callback  # noqa: PLC0415
+        from swift.obj.server import global_conf_callback  # noqa: PLC0415 - see above
 
         more["global_conf_callback"] = global_conf_callback
     return int(run_wsgi(str(state / "etc" / f"{kind}.conf"), f"{kind}-server", verbose=True, **more))
