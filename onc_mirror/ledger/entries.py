@@ -46,19 +46,21 @@ def read_entries(connection: Connection, device_code: str, filenames: Iterable[s
     device_key = key_of(device_code, "")[0]
     every = select(*(files.c[name] for name in COLUMNS), files.c.exact_name).where(files.c.device_code == device_key)
     if filenames is None:
-        return _frame(list(connection.execute(every.order_by(files.c.filename))))
+        return entries_frame(list(connection.execute(every.order_by(files.c.filename))))
     names = sorted({key_of("", filename)[1] for filename in filenames})
-    return _frame([row for query in _by_names(every, names) for row in connection.execute(query)])
+    return entries_frame([row for query in by_names(every, names) for row in connection.execute(query)])
 
 
-def _by_names(every: Select[Any], names: Sequence[str]) -> Iterable[Select[Any]]:
+def by_names(every: Select[Any], names: Sequence[str]) -> Iterable[Select[Any]]:
+    """Return `every` in as many statements as it takes to restrict it to these names of `rows.key_of`."""
     for start in range(0, len(names), _NAMES_AT_ONCE):
         yield every.where(files.c.filename.in_(names[start : start + _NAMES_AT_ONCE]))
 
 
-def _frame(rows: Sequence[Row[Any]]) -> pd.DataFrame:
+def entries_frame(rows: Sequence[Row[Any]], columns: Mapping[str, Any] = COLUMNS) -> pd.DataFrame:
+    """Return rows of `files` as a frame, names as the archive spells them."""
     frame = pd.DataFrame(
-        {name: typed_column([getattr(row, name) for row in rows], kind) for name, kind in COLUMNS.items()}
+        {name: typed_column([getattr(row, name) for row in rows], kind) for name, kind in columns.items()}
     )
     for index, row in enumerate(rows):
         if row.exact_name is not None:

@@ -1,0 +1,46 @@
+"""The ledger at one moment, as a comparison of archive, ledger and bucket needs it. Imported when asked: pandas."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from sqlalchemy import func, select
+
+from onc_mirror.frames import STRING, TIME
+from onc_mirror.ledger.entries import COLUMNS as ENTRY
+from onc_mirror.ledger.entries import by_names, entries_frame
+from onc_mirror.ledger.rows import key_of
+from onc_mirror.ledger.tables import files, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from onc_mirror.model import TimeWindow
+
+COLUMNS: Mapping[str, Any] = MappingProxyType(
+    {**ENTRY, "product_code": STRING, "begins_at": TIME, "ends_at": TIME, "archived_at": TIME}
+)
+
+
+def read_snapshot(
+    connection: Connection, device_code: str, window: TimeWindow, filenames: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Return the entries of the device's files whose data begin in a window, and of those with these names."""
+    device_key = key_of(device_code, "")[0]
+    every = select(*(files.c[name] for name in COLUMNS), files.c.exact_name).where(files.c.device_code == device_key)
+    begun = every.where(files.c.begins_at >= window.since, files.c.begins_at < window.until)
+    found = entries_frame(list(connection.execute(begun)), COLUMNS)
+    names = sorted({key_of("", name)[1] for name in set(filenames).difference(found["filename"])})
+    named = [row for query in by_names(every, names) for row in connection.execute(query)]
+    both = pd.concat([found, entries_frame(named, COLUMNS)]) if named else found
+    return both.drop_duplicates(["device_code", "filename"]).sort_values("filename", ignore_index=True)
+
+
+def read_first_start(connection: Connection, flow: str) -> datetime | None:
+    """Return when the first run of a flow began, None when there was none."""
+    return connection.execute(select(func.min(runs.c.started_at)).where(runs.c.flow == flow)).scalar_one()
