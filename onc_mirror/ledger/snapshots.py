@@ -43,4 +43,7 @@ def read_snapshot(
 
 def read_first_start(connection: Connection, flow: str) -> datetime | None:
     """Return when the first run of a flow began, None when there was none."""
-    return connection.execute(select(func.min(runs.c.started_at)).where(runs.c.flow == flow)).scalar_one()
+    first: datetime | None = connection.execute(
+        select(func.min(runs.c.started_at)).where(runs.c.flow == flow)
+    ).scalar_one()
+    return first
