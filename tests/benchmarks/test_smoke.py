@@ -27,22 +27,10 @@ def test_memory_is_measured_for_a_small_and_a_large_file(tmp_path: Path, capsys:
 
 
 def test_every_contender_brings_files_of_both_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tiny = [
-        "--rounds",
-        "1",
-        "--small-files",
-        "2",
-        "--large-files",
-        "1",
-        "--large",
-        "1MB",
-        "--far-files",
-        "1",
-        "--far-delay",
-        "0.01",
-    ]
+    tiny = ["--rounds", "1", "--small-files", "2", "--large-files", "1", "--large", "1MB"]
+    near = ["--far-files", "1", "--far-delay", "0.01"]
 
-    compare.main([*tiny, "--folder", str(tmp_path), "--json", str(tmp_path / "figures.json")])
+    compare.main([*tiny, *near, "--folder", str(tmp_path), "--json", str(tmp_path / "figures.json")])
 
     figures = json.loads((tmp_path / "figures.json").read_text())
     expected = {(one.name, size) for one in CONTENDERS for size in ("small", "large", "far")}
