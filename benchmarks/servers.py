@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import psutil
 
 from infra.sandbox.archive.config import DEFAULT_TOKEN
-from infra.sandbox.buckets import create_bucket
+from infra.sandbox.buckets import SandboxBucket
 from infra.sandbox.swift.servers import SwiftServers
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Servers:
             path = self.folder / name
             path.mkdir()
             return path.as_uri()
-        create_bucket(self.s3_url, name, access_key=_ACCESS_KEY, secret_key=_SECRET_KEY)
+        SandboxBucket(self.s3_url, name, access_key=_ACCESS_KEY, secret_key=_SECRET_KEY).prepare()
         return f"s3://{name}"
 
     def environment(self) -> dict[str, str]:

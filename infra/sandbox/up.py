@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.sandbox.buckets import BucketError, create_bucket
+from infra.sandbox.buckets import BucketError, SandboxBucket
 from infra.sandbox.environment import part_environment, write_env_file
 from infra.sandbox.options import ACCESS_KEY, BUCKET, SECRET_KEY, SandboxOptions
 from infra.sandbox.orchestrator import WORK_POOL, Orchestrator
-from infra.sandbox.parts import Command, Part, PartError, Parts
+from infra.sandbox.parts import POLL_S, Command, Part, PartError, Parts
 from infra.sandbox.ports import find_conflicts
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _start(sandbox: Sandbox, say: Callable[[str], None]) -> None:
     parts.wait_until_healthy(archive, START_S)
     say(f"archive stand-in: {options.archive_url} after {archive.age_s():.1f} s")
     parts.wait_until_healthy(s3, START_S)
-    _create_bucket(options, s3)
+    _wait_for_bucket(options, parts, s3)
     say(f"S3 endpoint: {options.s3_url} after {s3.age_s():.1f} s")
     parts.wait_until_healthy(prefect, START_S)
     say(f"Prefect server: {options.prefect_url} after {prefect.age_s():.1f} s")
@@ -142,8 +142,16 @@ def _deploy() -> Command:
     )
 
 
-def _create_bucket(options: SandboxOptions, s3: Part) -> None:
-    try:
-        create_bucket(options.s3_url, BUCKET, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
-    except BucketError as error:
-        raise PartError(f"{error}\n{s3.tail()}") from error
+def _wait_for_bucket(options: SandboxOptions, parts: Parts, s3: Part) -> None:
+    """Wait until the endpoint keeps bytes: its proxy answers before the storage behind it does."""
+    bucket = SandboxBucket(options.s3_url, BUCKET, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    while True:
+        try:
+            bucket.prepare()
+        except BucketError as error:
+            parts.check_alive()
+            if s3.age_s() > START_S:
+                raise PartError(f"{error}\n{s3.tail()}") from error
+            time.sleep(POLL_S)
+        else:
+            return

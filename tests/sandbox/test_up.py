@@ -18,7 +18,9 @@ import httpx
 import psutil
 import pytest
 
+from infra.sandbox.buckets import BucketError, SandboxBucket
 from infra.sandbox.ports import HOST
+from infra.sandbox.swift.servers import SwiftServers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +95,24 @@ def first_scheduled_start(state: Path) -> datetime:
             return datetime.fromisoformat(runs[0]["expected_start_time"])
         time.sleep(0.2)
     pytest.fail("The scheduler has scheduled nothing.")
+
+
+def test_an_endpoint_without_its_storage_is_not_taken_for_one_that_can_be_used(tmp_path: Path) -> None:
+    servers = SwiftServers(tmp_path, 0, access_key="sandbox", secret_key="sandbox-secret")
+    bucket = SandboxBucket(servers.url, "mirror", access_key="sandbox", secret_key="sandbox-secret")
+    with servers:
+        (storage,) = [one for one in psutil.Process().children() if "object" in one.cmdline()]
+        storage.kill()
+        storage.wait()
+
+        assert not httpx.get(servers.url, trust_env=False).is_server_error
+        with pytest.raises(BucketError, match="yet"):
+            bucket.prepare()
+
+        servers.kill()
+        servers.start()
+        bucket.prepare()
+        bucket.prepare()
 
 
 @pytest.mark.timeout(600)

@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from infra.sandbox.buckets import BucketError, create_bucket
+from infra.sandbox.buckets import BucketError, SandboxBucket
 from infra.sandbox.swift.keys import ACCESS_KEY_VARIABLE, SECRET_KEY_VARIABLE
 from infra.sandbox.swift.servers import SwiftError, SwiftServers
 
@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         for bucket in options.bucket:
-            create_bucket(servers.url, bucket, access_key=options.access_key, secret_key=options.secret_key)
+            keys = {"access_key": options.access_key, "secret_key": options.secret_key}
+            SandboxBucket(servers.url, bucket, **keys).prepare()
         sys.stdout.write(f"S3 endpoint {servers.url} is ready; its data is in {options.state}.\n")
         sys.stdout.flush()
         while not told.wait(_WATCH_S):
