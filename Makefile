@@ -10,7 +10,7 @@ READY := .venv/.ready
 LOCKS := requirements.lock infra/bootstrap.lock pyproject.toml infra/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test check $(CHECKS) lock venv clean
+.PHONY: help demo sandbox test check lock-check lint format-check types imports lock venv clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
