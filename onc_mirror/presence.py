@@ -24,8 +24,9 @@ _FOLDERS = 100
 class Presence:
     """Remembers folders, the latest hundred. Thread-safe."""
 
-    def __init__(self, store: Callable[[], ObjectStore]) -> None:
+    def __init__(self, store: Callable[[], ObjectStore], *, largest_folder: int = LARGEST_FOLDER) -> None:
         self._store = store
+        self._largest_folder = largest_folder
         self._lock = threading.Lock()
         self._folders: dict[str, frozenset[str] | None] = {}
 
@@ -45,6 +46,6 @@ class Presence:
         return keys is None or key in keys
 
     def _list(self, folder: str) -> frozenset[str] | None:
-        listed = itertools.islice(self._store().list(folder), LARGEST_FOLDER + 1)
+        listed = itertools.islice(self._store().list(folder), self._largest_folder + 1)
         keys = frozenset(found.key for found in listed)
-        return keys if len(keys) <= LARGEST_FOLDER else None
+        return keys if len(keys) <= self._largest_folder else None

@@ -64,7 +64,8 @@ class OncArchive:
             base_url: `https://data.oceannetworks.ca/`, or where a stand-in is.
             token: The archive token.
             connect_timeout_s: Seconds to wait for a connection.
-            stall_timeout_s: Seconds without a byte after which a request is given up.
+            stall_timeout_s: Seconds without a byte after which a request is given up; the head of an answer must
+                be whole within them.
             quick_retries: Repeats of a request that failed in a transient way.
             connections: Requests in flight at most; more threads wait for their turn.
             row_limit: Rows per page of a listing.

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.sandbox.archive.faults import Kind
-from onc_mirror.archive import OncArchive
 from onc_mirror.browsing import device_statuses
 from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.doctoring import examine
 from onc_mirror.mirror import open_archive
 from onc_mirror.settings import load_settings
 from tests.support.faulty_s3 import FaultyS3, faulty_s3
-from tests.support.raw_server import unused_url
+from tests.support.raw_server import answer, raw_server, unused_url
 from tests.support.stores import running_swift
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
     from tests.support.archive import RunningArchive
     from tests.support.console import Answer, Console
+    from tests.support.raw_server import Request
     from tests.support.stores import Endpoint
 
 LIDAR = "TUMLIDAR001"
@@ -190,13 +192,18 @@ def test_a_ledger_that_is_read_only_is_found(console: Console, in_process: Calla
 def test_a_clock_that_is_wrong_is_found(
     console: Console, monkeypatch: pytest.MonkeyPatch, minutes: int, *, ok: bool
 ) -> None:
-    # Both clocks are this machine's; the measured difference is all that can be planted.
     for name, value in console.environment.items():
         monkeypatch.setenv(name, value)
-    measured = timedelta(minutes=minutes)
-    monkeypatch.setattr(OncArchive, "measure_clock", lambda _: measured)
 
-    (finding,) = [finding for finding in examine(load_settings(), now=datetime.now(UTC)) if finding.name == "clock"]
+    def tell_its_time(request: Request, connection: socket.socket) -> None:
+        date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+        body = b'{"files": []}' if "archivefile" in request.path else b"[]"
+        connection.sendall(answer(body, headers=(f"Date: {date}",)))
+
+    with raw_server(tell_its_time) as server:
+        findings = list(examine(load_settings(archive_url=server.url), now=datetime.now(UTC)))
+
+    (finding,) = [finding for finding in findings if finding.name == "clock"]
 
     assert finding.ok == ok
     assert bool(finding.remedy) == (not ok)

@@ -170,12 +170,12 @@ def test_silence_is_a_stall(begun: bytes) -> None:
 
 def test_slow_bytes_are_no_stall() -> None:
     def drip(_: Request, connection: socket.socket) -> None:
-        connection.sendall(answer(length=120))
-        for piece in [b'{"files": []}', *[b" "] * 107]:
+        connection.sendall(answer(length=24))
+        for piece in [b'{"files": []}', *[b" "] * 11]:
             connection.sendall(piece)
-            server_over.wait(0.01)
+            server_over.wait(0.15)
 
-    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=1) as archive:
+    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=1.5) as archive:
         server_over = server.over
         assert archive.list_files(DEVICE).files == ()
 

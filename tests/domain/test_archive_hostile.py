@@ -208,9 +208,9 @@ DROPS = 150
 )
 def test_drip_anywhere_in_an_answer_is_a_stall(handle: Handler) -> None:
     with raw_server(handle) as server, open_archive(server.url, stall_timeout_s=0.3) as archive:
-        with pytest.raises(StalledError, match="too slowly") as caught:
+        with pytest.raises(StalledError) as caught:
             archive.list_files(DEVICE)
-        with pytest.raises(StalledError, match="too slowly"), archive.open_file("a.hdf5") as body:
+        with pytest.raises(StalledError), archive.open_file("a.hdf5") as body:
             body.read(1000)
 
     assert CANARY not in everything_printed(caught.value)

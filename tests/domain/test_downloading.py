@@ -273,7 +273,7 @@ def test_drip_that_would_hold_the_run_is_a_stall(tmp_path: Path) -> None:
     with (
         raw_server(drip) as server,
         open_archive(server.url, stall_timeout_s=0.3) as archive,
-        pytest.raises(StalledError, match="too slowly") as caught,
+        pytest.raises(StalledError) as caught,
     ):
         download(archive, listed(), tmp_path)
 
@@ -286,11 +286,11 @@ def test_slow_drip_is_legal_while_bytes_come(tmp_path: Path) -> None:
 
     def drip(_: Request, connection: socket.socket) -> None:
         connection.sendall(answer(length=len(content)))
-        for start in range(0, len(content), 250):
-            connection.sendall(content[start : start + 250])
+        for start in range(0, len(content), 160):
+            connection.sendall(content[start : start + 160])
             server.over.wait(0.15)
 
-    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=1) as archive:
+    with raw_server(drip) as server, open_archive(server.url, stall_timeout_s=1.5) as archive:
         assert download(archive, listed(len(content)), tmp_path).size_bytes == len(content)
 
 

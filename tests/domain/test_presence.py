@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from onc_mirror import presence
 from onc_mirror.presence import Presence
 from onc_mirror.store.files import FileStore
 
@@ -57,12 +56,8 @@ def test_a_folder_is_listed_once_whoever_asks_how_often(store: CountingStore) ->
     assert store.listed == {DAY: 1}
 
 
-def test_a_folder_too_large_to_look_through_may_hold_everything(
-    store: CountingStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(presence, "LARGEST_FOLDER", 1)
-
-    assert Presence(lambda: store).may_hold(DAY + "c.hdf5")
+def test_a_folder_too_large_to_look_through_may_hold_everything(store: CountingStore) -> None:
+    assert Presence(lambda: store, largest_folder=1).may_hold(DAY + "c.hdf5")
 
 
 def test_the_folders_of_a_long_run_are_forgotten_in_turn(store: CountingStore) -> None:
