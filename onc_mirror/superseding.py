@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_CHUNK_BYTES = 2**20
 
 
 def keep_rival(store: ObjectStore, file: ArchiveFile, key: str, sha256: str) -> str | None:
@@ -81,5 +82,8 @@ def _content(store: ObjectStore, stored: StoredObject) -> str:
     told = stored.metadata.get("sha256", "")
     if _SHA256.fullmatch(told):
         return told
+    digest = hashlib.sha256()
     with store.open(stored.key) as body:
-        return hashlib.file_digest(body, "sha256").hexdigest()
+        while chunk := body.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

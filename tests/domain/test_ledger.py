@@ -13,7 +13,7 @@ from hypothesis import given
 
 from onc_mirror.frames import listing_frame
 from onc_mirror.ledger import open_ledger
-from onc_mirror.model import WRONG_DEVICE, Decision, Grade, Outcome, State
+from onc_mirror.model import WRONG_DEVICE, Decision, Grade, Outcome, ProvenObject, State
 from onc_mirror.planning import plan
 from onc_mirror.selection import Selection
 from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded
@@ -312,3 +312,14 @@ def test_what_was_recorded_is_there_after_opening_again(ledger: Ledger, ledger_u
 
     with open_ledger(ledger_url) as again:
         assert entry(again)["state"] == State.MIRRORED
+
+
+def test_the_proven_object_stays_known_whatever_becomes_of_the_file(ledger: Ledger) -> None:
+    listed(ledger, FILE)
+    assert ledger.proven_object(FILE) is None
+    mirrored(ledger)
+
+    for decision in (Decision.HELD, Decision.QUARANTINED, Decision.GONE):
+        record(ledger, decision, reason="stalled")
+        assert ledger.proven_object(FILE) == ProvenObject("raw/x", SHA)
+    assert ledger.proven_object(archive_file(7)) is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onc_mirror.model import ArchiveFile, Grade, StoredObject, Verdict
-from onc_mirror.provenance import ARCHIVE_FIELDS, archive_fields, holds, object_metadata
+from onc_mirror.provenance import ARCHIVE_FIELDS, archive_fields, holds, names, object_metadata
 from onc_mirror.store.port import describe
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -140,3 +140,12 @@ def test_an_object_of_the_same_row_holds_the_file() -> None:
 )
 def test_an_object_that_is_anything_less_does_not_hold_it(other: StoredObject | None) -> None:
     assert not holds(other, file(ROW), Grade.CONTENT)
+
+
+def test_an_object_names_its_file_whatever_became_of_the_row() -> None:
+    named = ArchiveFile(ROW["filename"], "TUMLIDAR001")
+
+    assert names(stored(ROW), named)
+    assert names(stored(ROW | {"archivedDate": "2021-06-01T00:00:00.000Z", "dateFrom": None}), named)
+    assert not names(stored(ROW | {"filename": "another.hdf5"}), named)
+    assert not names(StoredObject("k", 1000), named)
