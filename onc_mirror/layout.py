@@ -6,7 +6,8 @@
     reports/<flow>/<YYYY>/<MM>/<DD>/<run id>.json
 
 With the layout `strawb` mirrored files are `<devicecode in lower case>/<YYYY_MM>/<filename>`, so that the
-strawb package can use the bucket as its `raw_data_dir`; the other prefixes stay.
+strawb package can use the bucket as its `raw_data_dir`; the other prefixes stay. A change of the layout moves
+nothing that is there (docs/decisions/0006).
 
 Every key made here is under its prefix: a name that could leave it is refused with `UnsafeNameError`.
 """
@@ -14,6 +15,7 @@ Every key made here is under its prefix: a name that could leave it is refused w
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from onc_mirror.errors import UnsafeNameError
@@ -21,14 +23,16 @@ from onc_mirror.errors import UnsafeNameError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from onc_mirror.model import ArchiveFile
+    from onc_mirror.model import ArchiveFile, TimeWindow
 
 Layout = Literal["raw", "strawb"]
 
 # S3 keys hold 1024 bytes; file systems hold 255 per name, and quarantine adds ".<sha8>.json" to it.
 MAX_NAME_BYTES = 240
 
+_INSTANT = timedelta(microseconds=1)
 _SAFE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+=@~ -]*[A-Za-z0-9_+=@~-])?")
+_KEY_DAY = re.compile(r"raw/[^/]+/(?P<year>\d{4})/(?P<month>\d{2})/(?P<day>\d{2})/")
 _NAME_TIME = re.compile(r"_(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})T\d{6}\.\d{3}Z")
 
 
@@ -77,6 +81,43 @@ def superseded_key(file: ArchiveFile, sha256: str) -> str:
 def report_key(flow: str, run_id: str, began_at: datetime) -> str:
     """Key of a run's report."""
     return f"reports/{check_name(flow)}/{began_at:%Y/%m/%d}/{check_name(run_id)}.json"
+
+
+def day_folders(device_code: str, window: TimeWindow, layout: Layout = "raw") -> tuple[str, ...]:
+    """Prefixes of the keys of all mirrored files of a device whose data begin in a window, each with its slash.
+
+    A folder of the layout `strawb` is a month, so it holds others as well; `key_day` tells them apart.
+
+    >>> from datetime import UTC, datetime
+    >>> from onc_mirror.model import TimeWindow
+    >>> march = TimeWindow(datetime(2022, 2, 28, 23, tzinfo=UTC), datetime(2022, 3, 2, tzinfo=UTC))
+    >>> day_folders("TUMLIDAR001", march)
+    ('raw/TUMLIDAR001/2022/02/28/', 'raw/TUMLIDAR001/2022/03/01/')
+    >>> day_folders("TUMLIDAR001", march, "strawb")
+    ('tumlidar001/2022_02/', 'tumlidar001/2022_03/')
+
+    Raises:
+        UnsafeNameError: The device code cannot be part of a key.
+    """
+    device = check_name(device_code)
+    first, last = window.since.astimezone(UTC).date(), (window.until - _INSTANT).astimezone(UTC).date()
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    if layout == "strawb":
+        return tuple(dict.fromkeys(f"{device.lower()}/{day:%Y_%m}/" for day in days))
+    return tuple(f"raw/{device}/{day:%Y/%m/%d}/" for day in days)
+
+
+def key_day(key: str) -> date | None:
+    """The day of a mirrored file's data by its key, None when it says none.
+
+    >>> key_day("raw/TUMLIDAR001/2022/02/28/notes.txt"), key_day("tumlidar001/2022_02/notes.txt")
+    (datetime.date(2022, 2, 28), None)
+    """
+    found = _KEY_DAY.match(key) or _NAME_TIME.search(key)
+    try:
+        return date(int(found["year"]), int(found["month"]), int(found["day"])) if found else None
+    except ValueError:
+        return None
 
 
 def _day(file: ArchiveFile) -> tuple[str, str, str]:
