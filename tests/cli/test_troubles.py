@@ -141,7 +141,7 @@ def test_a_program_gets_the_report_of_a_dead_archive_and_nothing_else_on_stdout(
     [
         (404, "NoSuchBucket", ("no such bucket", "ONC_MIRROR_STORE_URL")),
         (403, "SignatureDoesNotMatch", ("credentials", "AWS_SECRET_ACCESS_KEY")),
-        (403, "AccessDenied", ("denies access", "list, read, write and delete")),
+        (403, "AccessDenied", ("denies this to these credentials", "list, read, write and delete")),
     ],
 )
 def test_what_s3_refuses_names_bucket_endpoint_and_remedy(
@@ -207,7 +207,7 @@ def test_a_full_disk_under_the_ledger_is_one_line(console: Console) -> None:
 
 def test_a_full_disk_under_a_list_is_one_line(console: Console) -> None:
     with small_disk(console.folder / "small", "8k") as small:
-        answer = console.run("list", "-d", DEVICE, "--csv", str(small / "list.csv"))
+        answer = console.run("list", "-d", DEVICE, "--since", "P10D", "--csv", str(small / "list.csv"))
 
     assert the_one_line(answer, 1) == f"onc-mirror: {small / 'list.csv'}: No space left on device."
 
