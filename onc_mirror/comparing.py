@@ -120,11 +120,17 @@ def compare(
     Returns:
         One row per file and per object that is of no file, sorted by `filename` and `key`: `sign`, `standing` and
         `detail`; `device_code`; `key`, where the object is or should be; `size_bytes`, of the object if there is one,
-        else of the archive's file, else of what the ledger knows; `listed`, `present` and `state` (the ledger's); and
-        the columns of the plan, missing for what is not listed.
+        else of the archive's file, else of what the ledger knows; `listed`, `present` and `state` (the ledger's);
+        `ours`, whether the mirror was ever asked for it; and the columns of the plan, missing for what is not
+        listed.
     """
     files = _files(worlds, layout)
-    files["standing"] = _standings(files, worlds.short, watermark, began_at)
+    began = _began(files, began_at)
+    # With nothing to go by, all that is not known was never asked of this mirror.
+    files["ours"] = files["state"].notna() | files["present"] | files["archived_at"].isna()
+    for since in (time for time in (began, watermark) if time is not None):
+        files["ours"] |= files["archived_at"].ge(since).fillna(False).astype(bool)
+    files["standing"] = _standings(files, worlds.short, watermark)
     rows = pd.concat([files, _strangers(worlds, files, layout)], ignore_index=True)
     rows["sign"] = _signs(rows)
     rows["detail"] = _details(rows)
@@ -136,7 +142,8 @@ def _files(worlds: Worlds, layout: Layout) -> pd.DataFrame:
     planned = worlds.planned.assign(listed=True)
     known = worlds.before[list(_OF_A_LEDGER_ROW)]
     unlisted = known[~_keys(known).isin(_keys(planned))].assign(listed=False)
-    unlisted["extension"] = typed_column([ArchiveFile(name, "").extension for name in unlisted["filename"]], STRING)
+    extensions = typed_column([ArchiveFile(name, "").extension for name in unlisted["filename"]], STRING)
+    unlisted["extension"] = extensions.set_axis(unlisted.index)
     files = pd.concat([planned, unlisted], ignore_index=True)
     later = worlds.after[[*_KEY, "revision"]].rename(columns={"revision": "later_revision"})
     files = files.merge(later, on=_KEY, how="left")
@@ -166,24 +173,22 @@ def _expected_keys(files: pd.DataFrame, layout: Layout) -> pd.Series[Any]:
     return keys
 
 
-def _standings(
-    files: pd.DataFrame, short: pd.DataFrame, watermark: datetime | None, began_at: datetime | None
-) -> pd.Series[Any]:
+def _standings(files: pd.DataFrame, short: pd.DataFrame, watermark: datetime | None) -> pd.Series[Any]:
     standings = pd.Series(Standing.MISSED.value, index=files.index, dtype=STRING)
     # The first that applies is the one, so it is written last.
-    for standing, where in reversed(list(_rules(files, short, watermark, began_at))):
+    for standing, where in reversed(list(_rules(files, short, watermark))):
         standings = standings.mask(where.fillna(False).astype(bool), standing.value)
     return standings
 
 
 def _rules(
-    files: pd.DataFrame, short: pd.DataFrame, watermark: datetime | None, began_at: datetime | None
+    files: pd.DataFrame, short: pd.DataFrame, watermark: datetime | None
 ) -> Iterator[tuple[Standing, pd.Series[Any]]]:
     listed, present, state = files["listed"], files["present"], files["state"]
     decision, reason = files["decision"], files["reason"]
     mirrored, fetch = state.eq(State.MIRRORED).fillna(False).astype(bool), decision.eq(Decision.FETCH)
     yield Standing.CHANGING, ~files["stable"]
-    yield Standing.NOT_LISTED, ~listed & ~state.eq(State.GONE) & _is_within(files, short)
+    yield Standing.COUNTED_ONLY, ~listed & ~state.eq(State.GONE) & _is_within(files, short)
     yield Standing.LOST, ~listed & mirrored & ~present
     yield Standing.VANISHED, ~listed & ~state.eq(State.GONE)
     yield Standing.GONE, ~listed
@@ -200,8 +205,7 @@ def _rules(
     yield Standing.UNRECORDED, present
     if watermark is not None:
         yield Standing.NEW, files["archived_at"].ge(watermark)
-    began = _began(files, began_at)
-    yield Standing.BEFORE_MIRROR, files["archived_at"].lt(began) if began else files["archived_at"].notna()
+    yield Standing.BEFORE_MIRROR, ~files["ours"]
 
 
 def _is_within(files: pd.DataFrame, spans: pd.DataFrame) -> pd.Series[bool]:
@@ -243,6 +247,7 @@ def _strangers(worlds: Worlds, files: pd.DataFrame, layout: Layout) -> pd.DataFr
             "found_sha256": objects["sha256"],
             "listed": False,
             "present": True,
+            "ours": True,
         }
     )
 

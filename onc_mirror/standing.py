@@ -5,7 +5,7 @@ only in the bucket, `*` in both and different, `!` an error. The standing says w
 difference: a held file is accounted for. The standings, in the order in which `comparing` asks:
 
     changing         the ledger learnt something of it meanwhile
-    not-listed       the archive lists it not, and yet counts more files there than it lists
+    counted-only     the archive lists it not, and yet counts more files there than it lists
     lost             mirrored, but in the archive no more, and its object is missing
     vanished         in the archive no more; its object is kept
     gone             as above, and the ledger knows
@@ -30,8 +30,6 @@ from __future__ import annotations
 
 import enum
 
-from onc_mirror.planning import RE_ARCHIVED
-
 
 class Sign(enum.StrEnum):
     """Where a file or object is; see the module."""
@@ -47,7 +45,7 @@ class Standing(enum.StrEnum):
     """How a file or object stands; see the module."""
 
     CHANGING = "changing"
-    NOT_LISTED = "not-listed"
+    COUNTED_ONLY = "counted-only"
     LOST = "lost"
     VANISHED = "vanished"
     GONE = "gone"
@@ -57,7 +55,7 @@ class Standing(enum.StrEnum):
     FILTERED = "filtered"
     HELD = "held"
     SAME = "same"
-    RE_ARCHIVED = RE_ARCHIVED
+    RE_ARCHIVED = "re-archived"
     LISTED_AGAIN = "listed-again"
     SELECTED = "selected"
     UNFINISHED = "unfinished"
@@ -79,11 +77,11 @@ class Standing(enum.StrEnum):
 
 
 DAMAGE = frozenset({Standing.MISSING_OBJECT, Standing.DAMAGED_OBJECT})
-ERRORS = frozenset({Standing.LOST, Standing.NOT_LISTED})
+ERRORS = frozenset({Standing.LOST, Standing.COUNTED_ONLY})
 AGREED = frozenset({Standing.SAME, Standing.FILTERED, Standing.CHANGING})
 _DIFFERENCES = frozenset(
     {
-        Standing.NOT_LISTED,
+        Standing.COUNTED_ONLY,
         Standing.LOST,
         Standing.VANISHED,
         *DAMAGE,
@@ -97,7 +95,7 @@ _DIFFERENCES = frozenset(
 )
 
 _ADVICE = {
-    Standing.NOT_LISTED: "The archive counts more files here than it lists. Nothing is done until both agree.",
+    Standing.COUNTED_ONLY: "The archive counts more files here than it lists. Nothing is done until both agree.",
     Standing.LOST: "It was mirrored, but its object is missing, and the archive does not list it any more.",
     Standing.VANISHED: "The archive does not list it any more. What the bucket has of it is kept.",
     Standing.MISSING_OBJECT: "The ledger says that it is mirrored, but its object is missing.",

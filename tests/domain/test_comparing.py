@@ -140,17 +140,19 @@ def test_what_is_known_of_the_time_before_a_file_makes_it_the_mirror_s() -> None
     """A ledger that was rebuilt knows no runs, and a backfill may reach back behind the first."""
     made = scene()
     made.began_at = None
-    earlier = archive_file(-1)
-    made.mirror(earlier)
+    made.mirror(archive_file(-1))
 
     assert made.standings()[FILE.filename] == ("+", "missed")
 
 
 def test_nothing_is_gone_where_the_archive_counts_more_than_it_lists() -> None:
-    made = scene(listed=False, state="mirrored", there=True)
-    made.short = [("SMRD", "hdf5", *DAY)]
+    listed = archive_file(-1)
+    made = Scene(short=[("SMRD", "hdf5", *DAY)])
+    made.mirror(listed)
+    made.ledger[FILE.filename] = entry(FILE)
+    made.bucket[KEY] = stored(FILE)
 
-    assert made.standings() == {FILE.filename: ("!", "not-listed")}
+    assert made.standings() == {listed.filename: ("=", "same"), FILE.filename: ("!", "counted-only")}
 
 
 @pytest.mark.parametrize("span", [("LF", "hdf5", *DAY), ("SMRD", "txt", *DAY), ("SMRD", "hdf5", DAY[1], NOW)])
