@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from onc_mirror.gathering import MirrorRequest
+from onc_mirror.reconciling import ReconcileRequest
 from onc_mirror.utc import as_utc
 
 
@@ -14,3 +15,17 @@ def hourly_request(
     """What the hourly run is asked for; a time without a zone is UTC."""
     begin, end = (None if time is None else as_utc(time) for time in (since, until))
     return MirrorRequest(since=begin, until=end, devices=tuple(devices or ()))
+
+
+def reconcile_request(  # noqa: PLR0913 - the parameters of a deployment
+    since: datetime | None,
+    until: datetime | None,
+    days: int,
+    devices: list[str] | None,
+    *,
+    dry_run: bool,
+    force: bool,
+) -> ReconcileRequest:
+    """What a reconcile is asked for; a time without a zone is UTC."""
+    begin, end = (None if time is None else as_utc(time) for time in (since, until))
+    return ReconcileRequest(begin, end, days, tuple(devices or ()), dry_run=dry_run, force=force)

@@ -16,6 +16,11 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
+DOCUMENTED = {
+    "mirror-hour/hourly": "10 * * * *",
+    "reconcile/nightly": "40 2 * * *",
+    "reconcile/weekly": "40 4 * * 0",
+}
 
 # As a worker does, in a process that has imported nothing of ours, and without Prefect's stand-in for broken flows.
 LOAD = """
@@ -45,18 +50,29 @@ def load(entrypoint: str, home: Path) -> dict[str, Any]:
 def test_deployments_are_the_documented_ones(tmp_path: Path) -> None:
     flows = [load(one["entrypoint"], tmp_path) for one in DEPLOYMENTS]
 
-    assert [f"{flow['name']}/{one['name']}" for flow, one in zip(flows, DEPLOYMENTS, strict=True)] == [
-        "mirror-hour/hourly"
-    ]
-    assert {"since", "until", "devices"} <= set(flows[0]["parameters"])
+    assert [f"{flow['name']}/{one['name']}" for flow, one in zip(flows, DEPLOYMENTS, strict=True)] == list(DOCUMENTED)
+    for flow, one in zip(flows, DEPLOYMENTS, strict=True):
+        assert {"since", "until", "devices", *one.get("parameters", ())} <= set(flow["parameters"])
 
 
-def test_hourly_mirror_runs_ten_past_and_never_twice_at_once() -> None:
-    (hourly,) = DEPLOYMENTS
+def test_each_runs_when_it_is_said_to_and_never_twice_at_once() -> None:
+    for one, cron in zip(DEPLOYMENTS, DOCUMENTED.values(), strict=True):
+        assert [(each["cron"], each["timezone"]) for each in one["schedules"]] == [(cron, "UTC")]
+        assert one["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+        assert one["work_pool"]["name"] == "onc-mirror"
 
-    assert [(one["cron"], one["timezone"]) for one in hourly["schedules"]] == [("10 * * * *", "UTC")]
-    assert hourly["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
-    assert hourly["work_pool"]["name"] == "onc-mirror"
+
+def test_nothing_else_begins_while_the_hourly_run_does() -> None:
+    hourly, *others = (cron.split()[0] for cron in DOCUMENTED.values())
+
+    assert others
+    assert hourly not in others
+
+
+def test_a_reconcile_reaches_back_as_far_as_it_is_said_to() -> None:
+    days = {one["name"]: one["parameters"]["days"] for one in DEPLOYMENTS if "days" in one.get("parameters", {})}
+
+    assert days == {"nightly": 7, "weekly": 90}
 
 
 def test_nothing_is_left_to_fill_in() -> None:

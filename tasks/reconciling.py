@@ -1,0 +1,101 @@
+"""Comparing archive, ledger and bucket: one task per device, and the tables that an operator sees."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.states import Completed, Failed
+
+from onc_mirror import reconciling
+from onc_mirror.gathering import Gathered, Inquiry, MirrorRequest
+from onc_mirror.mirror import Mirror
+from onc_mirror.model import Device, Outcome
+from onc_mirror.reconcile_wording import closing_sentence, count_rows, difference_rows, witness_rows
+from onc_mirror.reconciliation import DeviceComparison, Reconciliation
+from onc_mirror.reconciling import ReconcileRequest, Surveyed
+from onc_mirror.runs import Run
+from onc_mirror.wording import printable
+from tasks.policy import UNCACHED, retries, safely
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prefect import State
+
+# The UI shows a table as a whole, and a database row holds it.
+_MOST_ROWS = 200
+_NOTHING = [{"": "none"}]
+
+
+@task(name="fix-window", tags=["store"], **UNCACHED)
+@safely
+def fix_window(mirror: Mirror, run: Run, request: ReconcileRequest) -> MirrorRequest:
+    """Fix the days that are compared, once the bucket is seen to be there."""
+    return reconciling.fix_window(mirror, run, request)
+
+
+@task(name="compare-device", task_run_name="compare {device.code}", tags=["archive", "store"], **UNCACHED)
+@safely
+def compare_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> DeviceComparison:
+    """Compare one device; nothing is changed."""
+    return reconciling.compare(mirror, inquiry, device)
+
+
+@task(name="prepare-repair", **UNCACHED)
+@safely
+def prepare_repair(mirror: Mirror, inquiry: Inquiry, surveyed: Surveyed, *, force: bool) -> Gathered:
+    """Enter in the ledger what is to be repaired, unless the guard stops it."""
+    return reconciling.prepare_repair(mirror, inquiry, surveyed, force=force)
+
+
+@task(name="finish-reconcile", **UNCACHED)
+@safely
+def finish_reconcile(
+    mirror: Mirror, inquiry: Inquiry, gathered: Gathered, surveyed: Surveyed, ends: list[Outcome]
+) -> Reconciliation:
+    """Put the document into the bucket, and report."""
+    return reconciling.finish_reconcile(mirror, inquiry, gathered, surveyed, ends)
+
+
+@task(name="show-reconciliation", **UNCACHED)
+@safely
+def show_reconciliation(found: Reconciliation) -> None:
+    """Put the comparison where the Prefect UI shows it."""
+    run = f"Run {found.run_id}" if found.run_id else "Dry run"
+    tables = {
+        "standings": (count_rows(found), "what archive, ledger and bucket have of each device"),
+        "differences": (difference_rows(found, _MOST_ROWS), "what differed, and what became of it"),
+        "witness": (witness_rows(found)[:_MOST_ROWS], "where the archive lists other files than it counts"),
+    }
+    for name, (rows, description) in tables.items():
+        table = [{key: _shown(value) for key, value in row.items()} for row in rows]
+        create_table_artifact(
+            key=f"reconcile-{name}", table=table or [{"": "none"}], description=f"{run}: {description}."
+        )
+    create_markdown_artifact(
+        key="reconcile-summary", markdown=printable(closing_sentence(found)), description=f"{run}."
+    )
+
+
+def survey_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) -> Surveyed:
+    """Compare the devices one after the other, so that memory holds one of them at a time."""
+    surveyed = Surveyed(reconciling.window_of(inquiry))
+    retried = compare_device.with_options(**retries(mirror.settings.retry_delays_s))
+    for device in devices:
+        reconciling.collect(surveyed, device, functools.partial(retried, mirror, inquiry, device))
+    return surveyed
+
+
+def final_state(found: Reconciliation) -> State[None]:
+    """The state that tells an operator at a glance how the run ended."""
+    message = printable(closing_sentence(found))
+    if found.exit_code == 1:
+        return Failed(message=message)
+    return Completed(name="CompletedWithFindings" if found.exit_code else None, message=message)
+
+
+def _shown(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
