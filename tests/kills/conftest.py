@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kills.places import Place, experimenting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.kills.experiments import Experiment
+
+
+@pytest.fixture(scope="session")
+def experiments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Place], Experiment]]:
+    """Prepares an experiment when its place is first asked for."""
+    prepared: dict[Place, Experiment] = {}
+    with ExitStack() as parts:
+
+        def on(place: Place) -> Experiment:
+            if place not in prepared:
+                folder = tmp_path_factory.mktemp(str(place))
+                prepared[place] = parts.enter_context(experimenting(place, folder))
+            return prepared[place]
+
+        yield on
+
+
+@pytest.fixture
+def experiment(request: pytest.FixtureRequest, experiments: Callable[[Place], Experiment]) -> Experiment:
+    """Runs that can be killed, on the place that the test names."""
+    place: Place = request.param
+    place.require()
+    return experiments(place)

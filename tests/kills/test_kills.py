@@ -1,0 +1,115 @@
+"""A mirror is killed with SIGKILL, and a plain restart brings everything to where it would have been anyway.
+
+`python -m tests.kills` does it at every boundary, and as often as it is told at random moments.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from onc_mirror.ledger import Ledger
+from onc_mirror.ledger.leases import Leases
+from tests.kills.places import FEW, Place
+from tests.support.effects import Boundary, ledger_effects, store_effects
+
+if TYPE_CHECKING:
+    from tests.kills.experiments import Experiment
+
+# One moment of each kind; of several alike, that in the middle. A test below tells when a kind is missing.
+ANYWHERE = (
+    "after ledger.start_run",
+    "after ledger.record_listed",
+    "after leases.claim",
+    "before ledger.record_many",
+    "before download.open",
+    "before download.read",
+    "before disk.scratch.rename",
+    "after validation.send",
+    "after store.publish",
+    "after ledger.record",
+    "after store.copy",
+    "before store.delete",
+    "after store.delete",
+    "after ledger.advance_watermark",
+    "after ledger.finish_run",
+)
+IN_S3 = (
+    "before s3.body",
+    "after s3.put_object",
+    "after s3.create_multipart_upload",
+    "after s3.upload_part",
+    "after s3.complete_multipart_upload",
+)
+IN_FOLDERS = ("before disk.bucket.rename",)
+RANDOM_MOMENTS = 2
+
+# What is in the list of effects and in no hourly run, and where it is instead.
+ELSEWHERE = {
+    "leases.renew": "only runs longer than a third of a lease",
+    "leases.return_slots": "backfills",
+    "leases.take_slots": "backfills",
+    "ledger.try_writing": "the doctor",
+}
+
+
+def cases() -> list[tuple[Place, str]]:
+    """Go round the places with the kinds of moments."""
+    buckets = [place for place in FEW if place.store != "file"]
+    folders = [place for place in FEW if place.store == "file"]
+    spread = ((ANYWHERE, FEW), (IN_S3, buckets), (IN_FOLDERS, folders))
+    found = [
+        (places[number % len(places)], kind)
+        for kinds, places in spread
+        if places
+        for number, kind in enumerate(kinds)
+    ]
+    return sorted(found, key=lambda case: FEW.index(case[0]))
+
+
+def in_the_middle(trace: list[Boundary], kind: str) -> Boundary:
+    """Choose among the boundaries of a kind; those of files know no after, but the next effect is there at once."""
+    side, effect = kind.split(" ")
+    found = [number for number, one in enumerate(trace) if one.effect == effect and one.side in {side, "before"}]
+    assert found, f"No run passes {kind}."
+    boundary = trace[found[len(found) // 2]]
+    if side == boundary.side:
+        return boundary
+    after = Boundary("after", effect, boundary.number)
+    return after if after in trace else trace[found[len(found) // 2] + 1]
+
+
+@pytest.mark.parametrize(("experiment", "kind"), cases(), indirect=["experiment"], ids=str)
+def test_a_run_killed_at_a_boundary_is_finished_by_the_next(experiment: Experiment, kind: str) -> None:
+    boundary = in_the_middle(experiment.trace, kind)
+
+    aftermath = experiment.kill_at(boundary)
+
+    assert aftermath.killed, f"{boundary} was not reached"
+    assert not aftermath.wrong
+
+
+@pytest.mark.parametrize("experiment", FEW, indirect=True, ids=str)
+@pytest.mark.parametrize("moment", range(RANDOM_MOMENTS))
+def test_a_run_killed_at_any_moment_is_finished_by_the_next(experiment: Experiment, moment: int) -> None:
+    seconds = random.uniform(moment, moment + 1) / RANDOM_MOMENTS * experiment.usual_s  # noqa: S311 - no secret
+
+    aftermath = experiment.kill_after(seconds, with_children=bool(moment % 2))
+
+    assert not aftermath.wrong, f"killed after {seconds:.3f} s"
+
+
+@pytest.mark.parametrize("experiment", FEW, indirect=True, ids=str)
+def test_the_killed_run_passes_every_way_there_is_to_write(experiment: Experiment) -> None:
+    ways = {f"store.{name}" for name in store_effects()}
+    ways |= {f"ledger.{name}" for name in ledger_effects(Ledger)} | {
+        f"leases.{name}" for name in ledger_effects(Leases)
+    }
+    passed = Counter(boundary.effect for boundary in experiment.trace)
+
+    assert len(ways) > 10
+    assert ways - ELSEWHERE.keys() <= passed.keys()
+    assert ELSEWHERE.keys() <= ways
