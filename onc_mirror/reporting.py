@@ -17,26 +17,22 @@ run itself, with an empty device.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from onc_mirror.model import Decision, Grade
-from onc_mirror.redacting import redact
 from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from onc_mirror.model import Outcome
+    from collections.abc import Mapping
 
 RunState = Literal["completed", "completed-with-held", "failed"]
 
-_UNNAMED = frozenset({Decision.ALREADY, Decision.FILTERED})
 _IN_ORDER = frozenset({Decision.MIRRORED, Decision.ALREADY, Decision.FILTERED})
-_COUNTED = ("mirrored", "already", "held", "quarantined", "gone", "failed")
-_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
+COUNTED = ("mirrored", "already", "held", "quarantined", "gone", "failed")
+"""The counts that, with those of `filtered`, add up to `listed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,7 @@ class DeviceCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What became of every file that one run listed. `build_report` makes it.
+    """What became of every file that one run listed. `tallying` makes it.
 
     Attributes:
         run_id: The run's name.
@@ -123,6 +119,7 @@ class RunReport:
         files: See the module.
         errors: See the module; sorted by device.
         by_device: The counts of each device, sorted by code.
+        unnamed: How many more files `files` would have.
     """
 
     run_id: str
@@ -143,9 +140,10 @@ class RunReport:
     files: tuple[ReportedFile, ...]
     errors: tuple[DeviceError, ...]
     by_device: tuple[DeviceCounts, ...]
+    unnamed: int = 0
 
     def __post_init__(self) -> None:
-        counted = sum(getattr(self, name) for name in _COUNTED) + sum(self.filtered.values())
+        counted = sum(getattr(self, name) for name in COUNTED) + sum(self.filtered.values())
         if self.listed != counted:
             raise ValueError(f"The report of {self.run_id} does not add up: {self.listed} listed, {counted} counted.")
         if self.listed != sum(device.listed for device in self.by_device):
@@ -167,7 +165,7 @@ class RunReport:
     @property
     def is_noteworthy(self) -> bool:
         """Whether something was done or is wrong, so that the bucket should keep the report."""
-        return bool(self.files or self.errors)
+        return bool(self.files or self.errors or self.unnamed)
 
     @property
     def attention(self) -> tuple[ReportedFile, ...]:
@@ -192,6 +190,7 @@ class RunReport:
         """
         content = json.loads(text)
         try:
+            content = {"unnamed": 0} | content  # which reports of earlier versions lack
             window = content["window"]
             given = {field.name: content[field.name] for field in fields(cls) if field.name not in window}
             rows = {
@@ -203,84 +202,6 @@ class RunReport:
         except (KeyError, TypeError) as error:
             raise ValueError(f"This is not the report of a run: {error}.") from None
         return cls(**given | rows | span | {"devices": tuple(given["devices"])})
-
-
-def build_report(  # noqa: PLR0913 - a report has so many independent facts
-    *,
-    run_id: str,
-    flow: str,
-    window: tuple[datetime | None, datetime | None],
-    devices: Iterable[str],
-    outcomes: Iterable[Outcome],
-    errors: Iterable[DeviceError],
-    seconds: float,
-) -> RunReport:
-    """Count the outcomes of a run, one per listed file, and name those that matter.
-
-    Args:
-        run_id: The run's name.
-        flow: What ran.
-        window: Begin and end; None where each device had its own.
-        devices: Codes of the devices asked, whether they could be listed or not.
-        outcomes: The end of every listed file; none is `FETCH`.
-        errors: Devices that could not be listed, and what went wrong with the run itself.
-        seconds: How long the run took.
-
-    Raises:
-        ValueError: An outcome is `FETCH`, which is no end.
-    """
-    ends, codes = tuple(outcomes), sorted(set(devices))
-    by_device = _count_by_device(codes, ends)
-    totals = {name: sum(getattr(device, name) for device in by_device) for name in ("listed", *_COUNTED, "bytes")}
-    since, until = window
-    return RunReport(
-        run_id=run_id,
-        flow=flow,
-        since=since,
-        until=until,
-        devices=tuple(codes),
-        **totals,
-        filtered=dict(sorted(Counter(end.reason for end in ends if end.decision is Decision.FILTERED).items())),
-        seconds=seconds,
-        files=tuple(_report(end) for end in sorted(ends, key=_newest_first) if end.decision not in _UNNAMED),
-        errors=tuple(
-            DeviceError(error.device, error.reason, redact(error.detail))
-            for error in sorted(errors, key=lambda error: (error.device, error.reason))
-        ),
-        by_device=by_device,
-    )
-
-
-def _count_by_device(codes: Sequence[str], ends: Sequence[Outcome]) -> tuple[DeviceCounts, ...]:
-    counts: dict[str, Counter[str]] = {code: Counter() for code in codes}
-    for end in ends:
-        if end.decision is Decision.FETCH:
-            raise ValueError(f"{end.file.filename} came to no end.")
-        counts.setdefault(end.file.device_code, Counter()).update(
-            {"listed": 1, end.decision.value: 1, "bytes": end.size_bytes}
-        )
-    names = ("listed", *_COUNTED, "filtered", "bytes")
-    return tuple(
-        DeviceCounts(device=code, **{name: count[name] for name in names}) for code, count in sorted(counts.items())
-    )
-
-
-def _newest_first(end: Outcome) -> tuple[float, str, str]:
-    begins_at = end.file.begins_at or _LONG_AGO
-    return -begins_at.timestamp(), end.file.device_code, end.file.filename
-
-
-def _report(end: Outcome) -> ReportedFile:
-    return ReportedFile(
-        filename=end.file.filename,
-        device=end.file.device_code,
-        decision=end.decision,
-        reason=end.reason,
-        bytes=end.size_bytes,
-        sha256=end.sha256,
-        grade=end.grade,
-        detail=redact(end.detail),
-    )
 
 
 def _reported_file(row: Mapping[str, Any]) -> ReportedFile:

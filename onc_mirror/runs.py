@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
-from onc_mirror.gathering import Gathered
 from onc_mirror.heartbeat import beating
 from onc_mirror.layout import report_key
-from onc_mirror.reporting import DeviceError, build_report
+from onc_mirror.reporting import DeviceError
 from onc_mirror.retrying import with_retries
+from onc_mirror.tallying import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from onc_mirror.gathering import Gathered
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import Outcome, TimeWindow
     from onc_mirror.reporting import RunReport
@@ -85,15 +86,30 @@ def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Sequence[
     """
     if gathered.moves_watermarks:
         _advance_watermarks(mirror, gathered)
-    report = _report(mirror, run, gathered, outcomes)
+    tally = Tally(_asked(gathered))
+    tally.add(outcomes)
+    tally.fail(*gathered.errors)
+    return close_run(mirror, run, tally, (gathered.since, gathered.until))
+
+
+def close_run(mirror: Mirror, run: Run, tally: Tally, window: tuple[datetime | None, datetime | None]) -> RunReport:
+    """Report: to the ledger always, to the bucket when there is something to say.
+
+    Args:
+        mirror: The parts.
+        run: The run.
+        tally: The ends of all its files, recorded already.
+        window: What the report calls its window.
+    """
+    report = _report(mirror, run, tally, window)
     mirror.ledger.finish_run(report, mirror.clock())
     if not report.is_noteworthy:
         return report
     try:
         with_retries(lambda: _publish_report(mirror, run, report), mirror.settings.retry_delays_s)
     except MirrorError as error:
-        gathered.errors.append(DeviceError(NO_DEVICE, error.reason, f"The report is not in the bucket. {error}"))
-        report = _report(mirror, run, gathered, outcomes)
+        tally.fail(DeviceError(NO_DEVICE, error.reason, f"The report is not in the bucket. {error}"))
+        report = _report(mirror, run, tally, window)
         mirror.ledger.finish_run(report, mirror.clock())
     return report
 
@@ -123,8 +139,9 @@ def _advance_watermarks(mirror: Mirror, gathered: Gathered) -> None:
 
 
 def _break_off(mirror: Mirror, run: Run, reason: str, detail: str) -> None:
-    cause = DeviceError(NO_DEVICE, reason, detail)
-    mirror.ledger.finish_run(_report(mirror, run, Gathered(errors=[cause]), ()), mirror.clock())
+    tally = Tally()
+    tally.fail(DeviceError(NO_DEVICE, reason, detail))
+    mirror.ledger.finish_run(_report(mirror, run, tally, (None, None)), mirror.clock())
 
 
 def _publish_report(mirror: Mirror, run: Run, report: RunReport) -> None:
@@ -132,14 +149,11 @@ def _publish_report(mirror: Mirror, run: Run, report: RunReport) -> None:
     mirror.store.write(key, report.to_json().encode(), "application/json")
 
 
-def _report(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Iterable[Outcome]) -> RunReport:
-    return build_report(
-        run_id=run.run_id,
-        flow=run.flow,
-        window=(gathered.since, gathered.until),
-        devices=[one.device_code for one in gathered.listings]
-        + [error.device for error in gathered.errors if error.device],
-        outcomes=outcomes,
-        errors=gathered.errors,
-        seconds=(mirror.clock() - run.began_at).total_seconds(),
-    )
+def _asked(gathered: Gathered) -> list[str]:
+    listed = [one.device_code for one in gathered.listings]
+    return listed + [error.device for error in gathered.errors if error.device]
+
+
+def _report(mirror: Mirror, run: Run, tally: Tally, window: tuple[datetime | None, datetime | None]) -> RunReport:
+    seconds = (mirror.clock() - run.began_at).total_seconds()
+    return tally.report(run_id=run.run_id, flow=run.flow, window=window, seconds=seconds)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onc_mirror.model import Decision, Grade, Outcome
-from onc_mirror.reporting import DeviceError, RunReport, build_report
+from onc_mirror.reporting import DeviceError, RunReport
+from onc_mirror.tallying import build_report
 from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded, sizes, times
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def test_the_json_has_the_promised_names_and_numbers() -> None:
         "failed": 1,
         "bytes": 60_005,
         "seconds": 1.5,
+        "unnamed": 0,
         "errors": [],
     }
     assert files[-1] == {
