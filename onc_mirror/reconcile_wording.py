@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from onc_mirror.reconciliation import MOST_NAMED
+from onc_mirror.redacting import redact
 from onc_mirror.standing import Standing
 from onc_mirror.utc import time_text
 from onc_mirror.wording import counted, size_text
@@ -34,7 +35,7 @@ def closing_sentence(found: Reconciliation) -> str:
         told.append(
             f"{counted(older, 'file')} of the time before this mirror began: onc-mirror backfill fetches them."
         )
-    return " ".join([*told, *(error.detail for error in found.errors)])
+    return " ".join([*told, *(redact(error.detail) for error in found.errors)])
 
 
 def count_rows(found: Reconciliation) -> list[Row]:

@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onc_mirror.errors import UnsafeNameError
-from onc_mirror.layout import check_name, mirrored_key, quarantine_key, report_key, superseded_key
-from onc_mirror.model import ArchiveFile
+from onc_mirror.layout import (
+    Layout,
+    check_name,
+    day_folders,
+    key_day,
+    mirrored_key,
+    quarantine_key,
+    report_key,
+    superseded_key,
+)
+from onc_mirror.model import ArchiveFile, TimeWindow
 
 DAY = datetime(2021, 5, 3, 23, 59, 59, 999000, tzinfo=UTC)
 NAME = "TUMLIDAR001_20210503T000000.000Z-SDAQ-LIDAR.hdf5"
@@ -108,3 +117,26 @@ def test_reports_lie_under_their_flow_and_day() -> None:
     assert report_key("mirror-hour", "run-1", DAY) == "reports/mirror-hour/2021/05/03/run-1.json"
     assert check_name("run-1") == "run-1"
     assert report_key("mirror-hour", "r", DAY + timedelta(days=1)).startswith("reports/mirror-hour/2021/05/04/")
+
+
+@pytest.mark.parametrize("layout", ["raw", "strawb"])
+@given(begins_at=st.datetimes(timezones=st.just(UTC)), before=st.timedeltas(timedelta(0), timedelta(days=40)))
+def test_a_mirrored_file_lies_in_a_folder_of_any_window_that_holds_its_begin(
+    layout: Layout, begins_at: datetime, before: timedelta
+) -> None:
+    since = max(begins_at, datetime.min.replace(tzinfo=UTC) + before) - before
+    window = TimeWindow(since, max(begins_at, since) + timedelta(microseconds=1))
+
+    key = mirrored_key(file(begins_at=begins_at), layout)
+
+    assert [key.startswith(folder) for folder in day_folders("TUMLIDAR001", window, layout)].count(True) == 1
+
+
+def test_a_key_of_the_raw_layout_says_its_day_whatever_its_name() -> None:
+    assert key_day(mirrored_key(file())) == DAY.date()
+    assert key_day("raw/TUMLIDAR001/2021/13/45/notes.txt") is None
+
+
+def test_a_key_of_the_strawb_layout_says_its_day_by_its_name() -> None:
+    assert key_day(mirrored_key(file(), "strawb")) == DAY.date()
+    assert key_day("tumlidar001/2021_05/notes.txt") is None
