@@ -112,7 +112,8 @@ def compare(
 
     Args:
         worlds: What is compared.
-        watermark: The device's; what was archived since is the next hourly run's. None when there is none.
+        watermark: The device's; what was archived since is new, and no hourly run has missed it. None when there is
+            none.
         began_at: When the mirror's first run began, None when there was none. What was archived before, and before
             anything that the ledger knows in this window, was never asked of this mirror.
         layout: The bucket's.

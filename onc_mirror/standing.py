@@ -20,7 +20,7 @@ difference: a held file is accounted for. The standings, in the order in which `
     selected         was filtered, and is wanted now
     unfinished       listed, but no run has come to an end with it
     unrecorded       in archive and bucket, but not in the ledger
-    new              in the archive since the watermark: the next hourly run's
+    new              in the archive since the watermark, where the next hourly run would find it
     before-mirror    archived before this mirror began: the backfill's
     missed           in the archive since then, and not in the ledger
     unknown-object   in the bucket, and nobody knows why
@@ -29,6 +29,8 @@ difference: a held file is accounted for. The standings, in the order in which `
 from __future__ import annotations
 
 import enum
+
+from onc_mirror import model
 
 
 class Sign(enum.StrEnum):
@@ -49,8 +51,8 @@ class Standing(enum.StrEnum):
     LOST = "lost"
     VANISHED = "vanished"
     GONE = "gone"
-    MISSING_OBJECT = "missing-object"
-    DAMAGED_OBJECT = "damaged-object"
+    MISSING_OBJECT = model.MISSING_OBJECT
+    DAMAGED_OBJECT = model.DAMAGED_OBJECT
     QUARANTINED = "quarantined"
     FILTERED = "filtered"
     HELD = "held"
