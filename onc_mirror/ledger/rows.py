@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _REFUSED = re.compile(r"[\x00\ud800-\udfff]")
 _LONGEST_NAME = 300
+_LONGEST_EXTENSION = 40
 _LARGEST = 2**63 - 1
 _HASH_MARK = "\\"
 
@@ -52,6 +53,11 @@ def size_or_none(size: int | None) -> int | None:
     return size if size is not None and abs(size) <= _LARGEST else None
 
 
+def extension_of(extension: str) -> str:
+    """Return an extension as the ledger has it: one that no selection names may be cut."""
+    return clean_text(extension)[:_LONGEST_EXTENSION]
+
+
 def listed_columns(file: ArchiveFile) -> dict[str, Any]:
     """Return the columns that tell of the file as last listed, with its key."""
     device_code, filename = key_of(file.device_code, file.filename)
@@ -69,6 +75,7 @@ def listed_columns(file: ArchiveFile) -> dict[str, Any]:
         "uncompressed_bytes": size_or_none(file.uncompressed_bytes),
         "compression": _clean(file.compression),
         "row": json.dumps(dict(file.row)),
+        "extension": extension_of(file.extension),
     }
 
 
