@@ -44,10 +44,8 @@ def test_a_missing_object_is_fetched_again_and_the_tables_say_so(console: Consol
     (row,) = [line for line in wet.out.splitlines() if mirrored[0].name in line]
     assert row.split()[:5] == ["+", MODULE, mirrored[0].name, "missing-object", "mirrored"]
     assert "1 difference repaired. 1 file fetched, " in wet.out
-    assert (
-        f"of 1 device compared, data of 2022-05-02T00:00:00Z to 2022-05-03T00:00:00Z: {len(mirrored)} same"
-        in again.out
-    )
+    assert "of 1 device compared, data of 2022-05-02T00:00:00Z to 2022-05-03T00:00:00Z: " in again.out
+    assert f" {len(mirrored)} same, " in again.out
     assert "Differences" not in again.out
 
 
