@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -63,6 +64,12 @@ class Mirror:
             MirrorError: It cannot be opened.
         """
         return self._store()
+
+    def asking(self, archive: Archive) -> Mirror:
+        """The same parts with another way to ask the archive."""
+        other = copy.copy(self)
+        other.archive = archive
+        return other
 
 
 def utc_now() -> datetime:

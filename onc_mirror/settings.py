@@ -191,6 +191,15 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
         le=timedelta(days=1),
         description="ISO 8601 duration after which others may take over the files of a run that was killed.",
     )
+    backfill_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of ONC_MIRROR_CONCURRENCY that all backfills together may have; at least one transfer.",
+    )
+    backfill_requests_per_s: float = Field(
+        5.0, gt=0, le=1000, description="Requests per second to the archive of all backfills together."
+    )
     overlap: Duration = Field(
         timedelta(hours=1),
         ge=timedelta(0),

@@ -92,7 +92,8 @@ class Leases:
     ) -> int:
         """Take up to `wanted` of a lane's `total` slots, on top of those the owner has, and say how many were free.
 
-        All processes that share the ledger share the slots, so what runs in a lane is bounded across them.
+        All processes that share the ledger share the slots, so what runs in a lane is bounded across them. One owner
+        must not ask twice at once.
         """
         with self._database.writing() as connection:
             held = connection.execute(
@@ -110,10 +111,12 @@ class Leases:
             mine = select(func.count()).where(slots.c.lane == lane, slots.c.owner == owner, slots.c.lease_until > now)
             return int(connection.execute(mine).scalar_one()) - before
 
-    def return_slots(self, lane: str, owner: str) -> None:
-        """Give back all slots of a lane that the owner has."""
+    def return_slots(self, lane: str, owner: str, *, count: int) -> None:
+        """Give back up to `count` of the slots of a lane that the owner has."""
+        mine = and_(slots.c.lane == lane, slots.c.owner == owner)
         with self._database.writing() as connection:
-            connection.execute(delete(slots).where(slots.c.lane == lane, slots.c.owner == owner))
+            numbers = list(connection.execute(select(slots.c.number).where(mine).limit(count)).scalars())
+            connection.execute(delete(slots).where(mine, slots.c.number.in_(numbers)))
 
     def renew(self, owner: str, until: datetime) -> None:
         """Prolong everything the owner has: claims, slots, and its being alive."""

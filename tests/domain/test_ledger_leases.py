@@ -115,8 +115,9 @@ def test_slots_are_bounded_over_all_owners(ledger: Ledger) -> None:
         return ledger.leases.take_slots("backfill", wanted=wanted, total=4, owner=owner, until=now + LEASE, now=now)
 
     assert (take("one", 3), take("two", 3), take("three", 1)) == (3, 1, 0)
-    ledger.leases.return_slots("backfill", "two")
-    assert take("three", 2) == 1
+    ledger.leases.return_slots("backfill", "two", count=1)
+    ledger.leases.return_slots("backfill", "one", count=2)
+    assert take("three", 9) == 3
     assert take("four", 9, NOON + LEASE) == 4
 
 
