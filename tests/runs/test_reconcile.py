@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,16 @@ from sqlalchemy import create_engine, text
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import BucketMissingError
-from onc_mirror.reconciling import ReconcileRequest, reconcile
+from onc_mirror.gathering import begin_inquiry
+from onc_mirror.reconciling import (
+    FLOW,
+    ReconcileRequest,
+    fix_window,
+    prepare_repair,
+    reconcile,
+    survey_devices,
+)
+from onc_mirror.runs import begin_run
 from onc_mirror.store import open_store
 from tests.support.mirrors import NOON, Bench, bench
 from tests.support.stores import running_swift
@@ -426,3 +436,37 @@ def test_both_layouts_are_compared(archive: RunningArchive, tmp_path: Path) -> N
 
     expected = {victim.rpartition("/")[2]: ("+", "missing-object", "mirrored")}
     assert found(result) == expected | {"notes.txt": ("-", "unknown-object", None)}
+
+
+def test_what_a_killed_reconcile_had_begun_is_ended_by_the_next_hourly_run(mirror: Bench) -> None:
+    victim = keys(mirror)[3]
+    with open_store(mirror.settings) as store:
+        store.delete(victim)
+    with mirror.open() as parts:
+        killed = begin_run(parts, FLOW)
+        asked = fix_window(parts, killed, ReconcileRequest(devices=(DEVICE,), days=1))
+        inquiry = begin_inquiry(killed, asked, lambda: None)
+        prepare_repair(parts, inquiry, survey_devices(parts, inquiry), force=False)
+    assert mirror.ledger_states(DEVICE)[victim.rpartition("/")[2]] == ("held", "missing-object")
+    mirror.turn(NOON + timedelta(minutes=5))
+
+    mirror.run(devices=(DEVICE,))
+
+    assert victim in keys(mirror)
+    assert_mended(mirror)
+
+
+def test_reconciles_at_the_same_time_fetch_each_file_once(mirror: Bench) -> None:
+    victims = keys(mirror)[2:6]
+    with open_store(mirror.settings) as store:
+        for victim in victims:
+            store.delete(victim)
+    mirror.archive.forget_requests()
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: run(mirror), range(2)))
+
+    assert {one.exit_code for one in results} <= {0, 3}
+    fetched = [served.filename for served in mirror.archive.requests_for("download")]
+    assert sorted(fetched) == sorted(victim.rpartition("/")[2] for victim in victims)
+    assert_mended(mirror)

@@ -42,10 +42,10 @@ class Deployed:
     sandbox: Sandbox
     environment: dict[str, str]
 
-    def run(self, **parameters: Any) -> FlowRun:
-        """Run the deployment through the worker and wait for its end."""
+    def run(self, deployment: str = DEPLOYMENT, **parameters: Any) -> FlowRun:
+        """Run a deployment through the worker and wait for its end."""
         orchestrator = self.sandbox.orchestrator
-        return self._wait(orchestrator.trigger(DEPLOYMENT, parameters=parameters, environment=self.environment).id)
+        return self._wait(orchestrator.trigger(deployment, parameters=parameters, environment=self.environment).id)
 
     def table(self, run: FlowRun, key: str) -> list[dict[str, Any]]:
         return self.sandbox.orchestrator.table_artifact(run.id, key)
