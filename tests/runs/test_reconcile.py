@@ -468,5 +468,5 @@ def test_reconciles_at_the_same_time_fetch_each_file_once(mirror: Bench) -> None
 
     assert {one.exit_code for one in results} <= {0, 3}
     fetched = [served.filename for served in mirror.archive.requests_for("download")]
-    assert sorted(fetched) == sorted(victim.rpartition("/")[2] for victim in victims)
+    assert sorted(map(str, fetched)) == sorted(victim.rpartition("/")[2] for victim in victims)
     assert_mended(mirror)
