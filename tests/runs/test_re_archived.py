@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -105,7 +106,10 @@ def test_a_file_that_moved_to_another_day_leaves_its_old_copy_under_superseded_a
     new = mirrored.archive.true_sha256(VICTIM)
     assert new != old
     assert copies(mirrored) == {SECOND_KEY: new, kept_key(old): old}
-    assert report.files[0].detail == f"The copy it replaces is kept as {kept_key(old)}."
+    changed, _, kept = report.files[0].detail.partition(". The copy it replaces")
+    assert changed.startswith("Archived again: its data begin at 2022-05-01T23:59:59Z, before at 2022-05-02T11:00")
+    assert re.search(r"; \d+ int32 instead of \d+ int32: /counts/ch0, /counts/ch1, /counts/ch10 and \d+ ", changed)
+    assert kept == f" is kept as {kept_key(old)}."
     assert known_key(mirrored) == SECOND_KEY
     mirrored.assert_promises_hold(report)
     before = mirrored.objects()
