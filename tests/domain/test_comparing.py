@@ -205,3 +205,22 @@ def test_only_differences_have_something_to_say() -> None:
     assert rows.loc["same", "detail"] == ""
     assert rows.loc["missed", "detail"] == Standing.MISSED.advice
     assert pd.api.types.is_string_dtype(rows["detail"])
+
+
+def test_where_there_is_nothing_there_is_nothing_to_say() -> None:
+    rows = Scene().compared()
+
+    assert rows.empty
+    assert {"sign", "standing", "detail", "size_bytes", "ours"} <= set(rows.columns)
+
+
+def test_a_row_of_another_device_is_accounted_for() -> None:
+    stray = archive_file(0, "OTHER")
+
+    assert Scene(archive=[stray]).standings() == {stray.filename: ("+", "quarantined")}
+
+
+def test_a_name_that_can_have_no_key_is_accounted_for() -> None:
+    bad = replace(FILE, filename="../../etc/passwd")
+
+    assert Scene(archive=[bad]).standings() == {bad.filename: ("+", "quarantined")}

@@ -470,3 +470,14 @@ def test_reconciles_at_the_same_time_fetch_each_file_once(mirror: Bench) -> None
     fetched = [served.filename for served in mirror.archive.requests_for("download")]
     assert sorted(map(str, fetched)) == sorted(victim.rpartition("/")[2] for victim in victims)
     assert_mended(mirror)
+
+
+def test_a_device_without_data_is_compared_all_the_same(mirror: Bench) -> None:
+    before = NOON - timedelta(days=3000)
+
+    result = run(mirror, since=before, until=before + timedelta(days=1))
+
+    assert result.exit_code == 0
+    assert [(one.device, one.counts) for one in result.devices] == [(DEVICE, ())]
+    assert result.report is not None
+    assert result.report.listed == 0
