@@ -79,7 +79,7 @@ def _attempt(
     with archive.open_file(file.filename) as body:
         head = _checked_head(body, file)
         part = path.with_name(f"{path.name}.part")
-        with _room_on_disk(part):
+        with room_on_disk(part):
             try:
                 with part.open("wb") as sink:
                     fetched = _receive(body, head, sink, path, file, progress, most_bytes)
@@ -156,7 +156,12 @@ def _check_size(size_bytes: int, file: ArchiveFile, verb: str) -> None:
 
 
 @contextmanager
-def _room_on_disk(part: Path) -> Iterator[None]:
+def room_on_disk(part: Path) -> Iterator[None]:
+    """Name what the scratch disk refuses while `part`, in a slot's folder, is written.
+
+    Raises:
+        ScratchFullError: It has no room, or fails.
+    """
     try:
         yield
     except OSError as error:

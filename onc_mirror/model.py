@@ -33,6 +33,12 @@ WRONG_DEVICE = "wrong-device"
 BY_THE_ROW = (WRONG_DEVICE, UnsafeNameError.reason)
 """Reasons for a quarantine that the row alone gives, without a download; looked at again at every listing."""
 
+MISSING_OBJECT = "missing-object"
+"""Reason for fetching a mirrored file again: its object is not there."""
+
+DAMAGED_OBJECT = "damaged-object"
+"""Reason for fetching a mirrored file again: its object is not what was proven."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
@@ -220,10 +226,12 @@ class ProvenObject:
     Attributes:
         key: Its key then.
         sha256: Measured hash of its bytes.
+        damaged: Whether it was since found to be missing, or not what was proven, and has not been put right yet.
     """
 
     key: str
     sha256: str
+    damaged: bool = False
 
 
 class State(enum.StrEnum):

@@ -21,7 +21,7 @@ from onc_mirror.faults import named
 from onc_mirror.gathering import Gathered, MirrorRequest, begin_inquiry, devices_of, reach_archive
 from onc_mirror.guarding import passes, stopped
 from onc_mirror.layout import report_key
-from onc_mirror.model import Decision, Listing, Outcome, TimeWindow
+from onc_mirror.model import Listing, Outcome, TimeWindow
 from onc_mirror.reconciliation import (
     EMPTY_LISTING,
     LOST,
@@ -29,6 +29,7 @@ from onc_mirror.reconciliation import (
     Reconciliation,
     with_outcomes,
 )
+from onc_mirror.repairing import noted_damage
 from onc_mirror.reporting import DeviceError
 from onc_mirror.retrying import with_retries
 from onc_mirror.run_transfers import NoWatcher, transfer_files
@@ -257,10 +258,7 @@ def _doubts(surveyed: Surveyed) -> list[DeviceError]:
 
 def _enter(mirror: Mirror, run: Run, device: DeviceComparison) -> None:
     files = {file.filename: file for file in device.wanted}
-    held = [
-        Outcome(files[name], Decision.HELD, reason=str(standing), detail=detail, blames_file=False)
-        for name, (standing, detail) in device.damage.items()
-    ]
+    held = [noted_damage(files[name], str(standing), detail) for name, (standing, detail) in device.damage.items()]
     now = mirror.clock()
     mirror.ledger.record_listed(device.wanted, run_id=run.run_id, now=now)
     mirror.ledger.record_many(held, run_id=run.run_id, now=now)

@@ -6,7 +6,7 @@ copy is moved after its successor is published (`retire`): copied, the copy prov
 then does the ledger learn of the successor. So a kill between any two of these leaves either both copies, or one
 under `superseded/` that the ledger still knows under its old key; both end well in the next run.
 
-`retire` deletes from the bucket, the only place that may: the same bytes were just seen elsewhere.
+`retire` deletes from the bucket: the same bytes were just seen elsewhere.
 """
 
 from __future__ import annotations

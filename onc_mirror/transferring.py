@@ -4,8 +4,9 @@
 a run in its own process and an orchestrated run tell the same story with their own retry policy around each step.
 
 Guarantees: an object under its final key has passed its grade; a proven copy that the archive has since replaced
-is kept under `superseded/` and nowhere else; no failure of one file leaves this module as an exception, but for what
-is wrong with the mirror itself; scratch is clean afterwards.
+is kept under `superseded/` and nowhere else, and damaged bytes under `quarantine/` before they are replaced; no
+failure of one file leaves this module as an exception, but for what is wrong with the mirror itself; scratch is
+clean afterwards.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from onc_mirror.errors import MirrorError, NotReadyError, UnsafeNameError
 from onc_mirror.layout import mirrored_key, quarantine_key
 from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
 from onc_mirror.provenance import holds, object_metadata, reachable_grade
+from onc_mirror.repairing import is_rotten, keep_damaged
 from onc_mirror.retrying import with_retries
 from onc_mirror.superseding import keep_rival, retire
 from onc_mirror.validation import Reason
@@ -100,9 +102,12 @@ def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
         The outcome; never `FETCH`, `ALREADY` only when the bucket held this very row, proven, already.
     """
     try:
+        kept_key = keep_damaged(mirror, file)
         outcome = _adopt(mirror, file) or _transfer(mirror, file, steps)
         if outcome.decision in {Decision.MIRRORED, Decision.ALREADY}:
             outcome = _retire_former(mirror, outcome)
+        if kept_key is not None:
+            outcome = replace(outcome, detail=f"{outcome.detail} Damaged bytes are kept as {kept_key}.".lstrip())
     except NotReadyError as error:
         outcome = _not_handed_out(mirror, file, error)
     except MirrorError as error:
@@ -148,7 +153,9 @@ def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: V
     if not verdict.passed:
         return Published(_quarantine(mirror, file, fetched, verdict, metadata))
     key = mirrored_key(file, mirror.settings.layout)
-    kept_key = keep_rival(mirror.store, file, key, fetched.sha256)
+    kept_key = None
+    if not _holds_rot(mirror, file, key):
+        kept_key = keep_rival(mirror.store, file, key, fetched.sha256)
     return Published(mirror.store.publish(key, fetched, metadata).key, kept_key)
 
 
@@ -166,6 +173,8 @@ def _adopt(mirror: Mirror, file: ArchiveFile) -> Outcome | None:
     if stored is None or not holds(stored, file, mirror.settings.grade):
         return None
     known = mirror.ledger.proven_object(file)
+    if is_rotten(known, stored):
+        return None
     if known is not None and known.key == key and known.sha256 != stored.metadata["sha256"]:
         return None  # two proofs of other bytes in one place: only the archive can tell which is right
     return Outcome(
@@ -176,6 +185,12 @@ def _adopt(mirror: Mirror, file: ArchiveFile) -> Outcome | None:
         grade=Grade(stored.metadata["grade"]),
         detail="The bucket held it already.",
     )
+
+
+def _holds_rot(mirror: Mirror, file: ArchiveFile, key: str) -> bool:
+    """Whether what is under `key` are damaged bytes that `keep_damaged` has kept."""
+    known = mirror.ledger.proven_object(file)
+    return known is not None and known.damaged and is_rotten(known, mirror.store.head(key))
 
 
 def _transfer(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
@@ -219,7 +234,11 @@ def _retire_former(mirror: Mirror, outcome: Outcome) -> Outcome:
     former = mirror.ledger.proven_object(outcome.file)
     if former is None or former.key == outcome.key:
         return outcome
-    kept_key = with_retries(lambda: retire(mirror.store, outcome.file, former), mirror.settings.retry_delays_s)
+    delays = mirror.settings.retry_delays_s
+    if with_retries(lambda: _holds_rot(mirror, outcome.file, former.key), delays):
+        with_retries(lambda: mirror.store.delete(former.key), delays)  # its bytes are in quarantine
+        return outcome
+    kept_key = with_retries(lambda: retire(mirror.store, outcome.file, former), delays)
     return replace(outcome, detail=_with_kept(outcome.detail, kept_key))
 
 

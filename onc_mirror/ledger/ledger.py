@@ -8,6 +8,7 @@ from sqlalchemy import and_, false, func, or_, select, true, update
 
 from onc_mirror.ledger import recording, summarising
 from onc_mirror.ledger.leases import Leases
+from onc_mirror.ledger.readings import Readings
 from onc_mirror.ledger.rows import archive_file, key_of
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.ledger.transactions import Transactions
@@ -39,11 +40,13 @@ class Ledger:
 
     Attributes:
         leases: Who works on what.
+        readings: When each object was last read back.
     """
 
     def __init__(self, engine: Engine, place: str) -> None:
         self._database = Transactions(engine, place)
         self.leases = Leases(self._database)
+        self.readings = Readings(self._database)
 
     def __enter__(self) -> Self:
         return self
@@ -147,12 +150,14 @@ class Ledger:
     def proven_object(self, file: ArchiveFile) -> ProvenObject | None:
         """Return the proven object of a file, whatever the file's state is since; None when there never was one."""
         device_code, filename = key_of(file.device_code, file.filename)
-        query = select(files.c.key, files.c.sha256).where(
+        query = select(files.c.key, files.c.sha256, files.c.damaged_at).where(
             files.c.device_code == device_code, files.c.filename == filename
         )
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None or row.key is None or row.sha256 is None else ProvenObject(row.key, row.sha256)
+        if row is None or row.key is None or row.sha256 is None:
+            return None
+        return ProvenObject(row.key, row.sha256, damaged=row.damaged_at is not None)
 
     def attempts(self, file: ArchiveFile) -> int:
         """Return how many attempts at a held file have failed by its own fault; 0 when it is not held."""
@@ -173,7 +178,8 @@ class Ledger:
         * `MIRRORED`, and `ALREADY` with a key (the bucket held it): mirrored, and settled as this row says.
           `ALREADY` without a key changes nothing.
         * `HELD` and `FAILED`: held until the outcome's `next_try_at`, with one attempt more if the file is to blame.
-          An older proven object stays known.
+          An older proven object stays known; held because it is missing or damaged, it counts as damaged until the
+          file is mirrored again.
         * `QUARANTINED`: quarantined, and settled. With a hash it is about bytes; for a reason of `BY_THE_ROW` it is
           about the row alone, and counts only for a file that is `listed` or was so quarantined before; else the
           file was given up.

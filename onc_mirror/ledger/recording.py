@@ -11,12 +11,12 @@ import enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, case, null, or_
+from sqlalchemy import ColumnElement, and_, case, func, null, or_
 
 from onc_mirror.ledger.rows import clean_text, listed_columns, order_of_change, settled_columns, size_or_none
 from onc_mirror.ledger.tables import files
 from onc_mirror.ledger.upserting import insert_into
-from onc_mirror.model import BY_THE_ROW, Decision, State
+from onc_mirror.model import BY_THE_ROW, DAMAGED_OBJECT, MISSING_OBJECT, Decision, State
 from onc_mirror.redacting import redact
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 _KEY = ("device_code", "filename")
 _FAILURE = ("state", "state_since", "reason", "detail", "rule", "attempts", "next_try_at")
 _SETTLED = ("settled_at", "settled_bytes")
-_OBJECT = ("key", "sha256", "size_bytes", "grade", "mirrored_at", "last_read_at")
+_OBJECT = ("key", "sha256", "size_bytes", "grade", "mirrored_at", "last_read_at", "damaged_at")
 _BAD_COPY = ("quarantine_key", "quarantine_sha256")
+_DAMAGE = (MISSING_OBJECT, DAMAGED_OBJECT)
 _RELISTED = (
     "last_listed_at",
     "last_run_id",
@@ -127,6 +128,8 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             # Only a file that was held stands on the ladder already; any other begins it.
             before = case((files.c.state == State.HELD, files.c.attempts), else_=0)
             values["attempts"] = before + new.attempts
+        if state is State.HELD:
+            values["damaged_at"] = func.coalesce(files.c.damaged_at, new.damaged_at)
         return values
 
     return _upsert(dialect, changes, _guard(state, grounds))
@@ -185,6 +188,8 @@ def _outcome_columns(outcome: Outcome, state: State, now: datetime) -> dict[str,
     }
     if state is State.MIRRORED:
         columns |= _object_columns(outcome, now)
+    if state is State.HELD:
+        columns |= {"damaged_at": now if outcome.reason in _DAMAGE else None}
     if state is State.QUARANTINED:
         columns |= {"quarantine_key": outcome.key, "quarantine_sha256": outcome.sha256}
     if state in {State.MIRRORED, State.QUARANTINED}:
@@ -200,6 +205,7 @@ def _object_columns(outcome: Outcome, now: datetime) -> dict[str, Any]:
         "grade": outcome.grade.value if outcome.grade else None,
         "mirrored_at": now,
         "last_read_at": None,
+        "damaged_at": None,
     }
 
 

@@ -7,7 +7,8 @@
   was last decided by its bytes or its row. The planner compares listing and settled facts to see that a file
   was re-archived, so listing must not touch them;
 * the object under `raw/` (`key`, `sha256`, `size_bytes`, `grade`, `mirrored_at`, `last_read_at`): kept whatever the
-  state becomes, because the object is kept. The last bad copy has columns of its own.
+  state becomes, because the object is kept. `damaged_at` says since when it is known to be missing or not what was
+  proven. The last bad copy has columns of its own.
 
 `lease_owner` and `lease_until` say who works on it; `revision` counts what became of it, so that a claim can tell
 whether the file is still as it was when the work was planned. `found` is what the proven object contains, as JSON.
@@ -114,6 +115,7 @@ files = Table(
     Column("grade", String),
     Column("mirrored_at", UtcTime),
     Column("last_read_at", UtcTime),
+    Column("damaged_at", UtcTime),
     Column("quarantine_key", String),
     Column("quarantine_sha256", String),
     Column("settled_at", UtcTime),
