@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from onc_mirror.changes import Content
+
 
 HDF5_EXTENSIONS = frozenset({"hdf5", "h5"})
 """Extensions of files that can be proven beyond their size."""
@@ -227,11 +229,13 @@ class ProvenObject:
         key: Its key then.
         sha256: Measured hash of its bytes.
         damaged: Whether it was since found to be missing, or not what was proven, and has not been put right yet.
+        content: What it contains, as far as the ledger knows.
     """
 
     key: str
     sha256: str
     damaged: bool = False
+    content: Content | None = None
 
 
 class State(enum.StrEnum):
@@ -274,6 +278,7 @@ class Outcome:
         next_try_at: For `HELD` and `FAILED`, the earliest next attempt, UTC; None means the next run.
         blames_file: For `HELD` and `FAILED`, whether the file itself is at fault; not so when archive, store or this
             machine is down, which says nothing about it.
+        content: For `MIRRORED`, what the object contains, or None when it is not known.
     """
 
     file: ArchiveFile
@@ -286,3 +291,4 @@ class Outcome:
     grade: Grade | None = None
     next_try_at: datetime | None = None
     blames_file: bool = True
+    content: Content | None = None

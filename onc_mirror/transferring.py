@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from onc_mirror import downloading
+from onc_mirror.changes import content_of, what_changed
 from onc_mirror.errors import MirrorError, NotReadyError, UnsafeNameError
 from onc_mirror.layout import mirrored_key, quarantine_key
 from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from onc_mirror.mirror import Mirror
-    from onc_mirror.model import Fetched, Verdict
+    from onc_mirror.model import Fetched, ProvenObject, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -217,6 +218,7 @@ def _transfer(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
         size_bytes=fetched.size_bytes,
         sha256=fetched.sha256,
         grade=verdict.grade,
+        content=content_of(file, fetched, verdict) if verdict.passed else None,
     )
 
 
@@ -232,7 +234,10 @@ def _after_damage(verdict: Verdict) -> Verdict:
 def _retire_former(mirror: Mirror, outcome: Outcome) -> Outcome:
     """Move the copy that the ledger still knows under another key out of the way of its successor."""
     former = mirror.ledger.proven_object(outcome.file)
-    if former is None or former.key == outcome.key:
+    if former is None:
+        return outcome
+    outcome = _with_changes(outcome, former)
+    if former.key == outcome.key:
         return outcome
     delays = mirror.settings.retry_delays_s
     if with_retries(lambda: _holds_rot(mirror, outcome.file, former.key), delays):
@@ -240,6 +245,13 @@ def _retire_former(mirror: Mirror, outcome: Outcome) -> Outcome:
         return outcome
     kept_key = with_retries(lambda: retire(mirror.store, outcome.file, former), delays)
     return replace(outcome, detail=_with_kept(outcome.detail, kept_key))
+
+
+def _with_changes(outcome: Outcome, former: ProvenObject) -> Outcome:
+    """Say what the archive changed, where both contents are known and not the same bytes."""
+    if former.content is None or outcome.content is None or former.sha256 == outcome.sha256:
+        return outcome
+    return replace(outcome, detail=f"{what_changed(former.content, outcome.content)} {outcome.detail}".rstrip())
 
 
 def _with_kept(detail: str, kept_key: str | None) -> str:

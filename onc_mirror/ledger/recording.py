@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, case, func, null, or_
 
+from onc_mirror.changes import content_text
 from onc_mirror.ledger.rows import clean_text, listed_columns, order_of_change, settled_columns, size_or_none
 from onc_mirror.ledger.tables import files
 from onc_mirror.ledger.upserting import insert_into
@@ -128,6 +129,10 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             # Only a file that was held stands on the ladder already; any other begins it.
             before = case((files.c.state == State.HELD, files.c.attempts), else_=0)
             values["attempts"] = before + new.attempts
+        if state is State.MIRRORED:
+            # An object that was only found again is what it was; of another nobody has said what it contains.
+            same = case((files.c.sha256 == new.sha256, files.c.found), else_=null())
+            values["found"] = func.coalesce(new.found, same)
         if state is State.HELD:
             values["damaged_at"] = func.coalesce(files.c.damaged_at, new.damaged_at)
         return values
@@ -182,7 +187,7 @@ def _outcome_columns(outcome: Outcome, state: State, now: datetime) -> dict[str,
     tried = (state is State.HELD and outcome.blames_file) or outcome.sha256 is not None
     columns |= {
         "reason": "" if state is State.MIRRORED else outcome.reason,
-        "detail": "" if state is State.MIRRORED else clean_text(redact(outcome.detail)),
+        "detail": clean_text(redact(outcome.detail)),
         "attempts": int(tried and state is not State.MIRRORED),
         "next_try_at": outcome.next_try_at if state is State.HELD else None,
     }
@@ -206,6 +211,7 @@ def _object_columns(outcome: Outcome, now: datetime) -> dict[str, Any]:
         "mirrored_at": now,
         "last_read_at": None,
         "damaged_at": None,
+        "found": None if outcome.content is None else content_text(outcome.content),
     }
 
 

@@ -108,15 +108,21 @@ def summarise_devices(connection: Connection) -> tuple[DeviceSummary, ...]:
 
 
 def read_files(
-    connection: Connection, states: Collection[State], device_codes: Iterable[str], limit: int | None
+    connection: Connection,
+    states: Collection[State],
+    device_codes: Iterable[str],
+    limit: int | None,
+    reasons: Collection[str] = (),
 ) -> tuple[FileRecord, ...]:
-    """Return the files in these states; see `Ledger.files_in`."""
+    """Return the files in these states, for these reasons or any; see `Ledger.files_in`."""
     facts = ("reason", "rule", "detail", "state", "state_since", "attempts", "next_try_at", "quarantine_key")
     columns = [files.c[name] for name in ("device_code", "filename", "exact_name", *facts)]
     wanted = select(*columns).where(files.c.state.in_(states))
     keys = [key_of(code, "")[0] for code in device_codes]
     if keys:
         wanted = wanted.where(files.c.device_code.in_(keys))
+    if reasons:
+        wanted = wanted.where(files.c.reason.in_(reasons))
     oldest_first = wanted.order_by(files.c.state_since, files.c.device_code, files.c.filename).limit(limit)
     return tuple(_record(row) for row in connection.execute(oldest_first))
 

@@ -11,7 +11,8 @@
   proven. The last bad copy has columns of its own.
 
 `lease_owner` and `lease_until` say who works on it; `revision` counts what became of it, so that a claim can tell
-whether the file is still as it was when the work was planned. `found` is what the proven object contains, as JSON.
+whether the file is still as it was when the work was planned. `found` is what the proven object contains, as JSON;
+`changes` makes it. `extension` is that of the name, so that filtered files can be found by it.
 
 `slots` bounds how many transfers of one kind run at once in all processes together.
 """
@@ -136,7 +137,8 @@ files = Table(
     Column("row", Text, nullable=False),
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("found", Text),
-    Index("files_by_state", "device_code", "state"),
+    Column("extension", String),
+    Index("files_by_state", "device_code", "state", "rule", "extension"),
     Index("files_by_lease", "lease_owner"),
     Index("files_by_archive_time", "device_code", "archived_at"),
     Index("files_by_data_time", "device_code", "begins_at"),
