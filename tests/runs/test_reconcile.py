@@ -414,6 +414,7 @@ def test_a_device_that_cannot_be_listed_costs_the_others_nothing(mirror: Bench) 
 def test_a_bucket_that_is_not_there_ends_the_run_at_once(mirror: Bench) -> None:
     folder = mirror.settings.state_dir.parent / "bucket"
     folder.rename(folder.with_name("elsewhere"))
+    mirror.turn(NOON + timedelta(minutes=1))
 
     with pytest.raises(BucketMissingError):
         run(mirror)
