@@ -75,8 +75,8 @@ def _claim_device(mirror: Mirror, inquiry: Inquiry, listing: Listing) -> pd.Data
 def _plan_device(mirror: Mirror, inquiry: Inquiry, listing: Listing) -> pd.DataFrame:
     code = listing.device_code
     left = mirror.ledger.unfinished(code) if inquiry.request.takes_up_held else ()
-    listed = {file.filename for file in listing.files}
-    files = [*listing.files, *(file for file in left if file.filename not in listed)]
+    named = {file.filename for file in (*listing.files, *listing.unlisted)}
+    files = [*listing.files, *(file for file in left if file.filename not in named)]
     entries = mirror.ledger.entries(code, [file.filename for file in (*files, *listing.unlisted)])
     rows = listing_frame(files)
     planned = planning.plan(rows, entries, _selection(mirror, inquiry), now=inquiry.run.began_at, device_code=code)

@@ -57,3 +57,16 @@ def test_a_file_that_vanished_is_gone_and_its_object_is_kept(lone_mirror: Bench)
     assert lone_mirror.objects("raw/").items() >= objects.items()
     lone_mirror.turn(lone_mirror.now + timedelta(minutes=1))
     assert lone_mirror.run(devices=(DEVICE,)).gone == 0
+
+
+def test_a_held_file_that_vanished_has_one_end_in_the_report(lone_mirror: Bench) -> None:
+    victim = lone_mirror.archive.rows(DEVICE, extension="hdf5")[-1]["filename"]
+    lone_mirror.archive.fault(Kind.NOT_READY, filename=victim)
+    assert lone_mirror.run(devices=(DEVICE,)).held == 1
+    lone_mirror.turn(lone_mirror.now + timedelta(minutes=10))
+    lone_mirror.archive.fault(Kind.VANISHED, filename=victim)
+
+    report = lone_mirror.run(devices=(DEVICE,))
+
+    assert [file.decision for file in report.files if file.filename == victim] == ["gone"]
+    assert lone_mirror.ledger_states(DEVICE)[victim][0] == "gone"
