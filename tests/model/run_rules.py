@@ -1,0 +1,46 @@
+"""What the operator does: runs the mirror, again, kills it, lets time pass, widens and narrows what is wanted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from tests.model import promises
+from tests.model.machine import Machine
+
+pauses = st.sampled_from(
+    [timedelta(0), timedelta(minutes=5), timedelta(hours=1), timedelta(hours=1), timedelta(days=2)]
+)
+
+
+class RunRules(Machine):
+    """Runs of the hour."""
+
+    @rule(after=pauses)
+    def run(self, after: timedelta) -> None:
+        self.world.now += after
+        self.checked_run()
+
+    @rule()
+    def run_an_hour_later(self) -> None:
+        self.world.now += timedelta(hours=1)
+        self.checked_run()
+
+    @rule(after=pauses)
+    def run_twice(self, after: timedelta) -> None:
+        self.world.now += after
+        report = self.checked_run().report
+        self.world.calm()
+        if report is not None and not (report.held or report.failed or report.errors):
+            promises.check_quiet(self.world, self.checked_run())
+
+    @rule(after=pauses, effects=st.integers(0, 25))
+    def run_killed(self, after: timedelta, effects: int) -> None:
+        self.world.now += after
+        self.checked_run(effects)
+
+    @rule(wanted=st.sampled_from([("hdf5",), ("hdf5", "txt"), ("txt",)]))
+    def change_what_is_wanted(self, wanted: tuple[str, ...]) -> None:
+        self.world.settings = self.world.settings.model_copy(update={"extensions": wanted})
