@@ -14,7 +14,9 @@ Every key made here is under its prefix: a name that could leave it is refused w
 
 from __future__ import annotations
 
+import enum
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -33,7 +35,41 @@ MAX_NAME_BYTES = 240
 _INSTANT = timedelta(microseconds=1)
 _SAFE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+=@~ -]*[A-Za-z0-9_+=@~-])?")
 _KEY_DAY = re.compile(r"raw/[^/]+/(?P<year>\d{4})/(?P<month>\d{2})/(?P<day>\d{2})/")
+_KEYS = (
+    r"raw/(?P<device>[^/]+)/\d{4}/\d{2}/\d{2}/(?P<mirrored>[^/]+)",
+    r"quarantine/(?P<device>[^/]+)/(?P<quarantined>[^/]+)\.(?P<sha8>[0-9a-f]{8})",
+    r"quarantine/(?P<device>[^/]+)/(?P<note>[^/]+)\.(?P<sha8>[0-9a-f]{8})\.json",
+    r"superseded/(?P<device>[^/]+)/(?P<superseded>[^/]+)\.(?P<sha8>[0-9a-f]{8})",
+    r"reports/[^/]+/\d{4}/\d{2}/\d{2}/(?P<report>[^/]+)\.json",
+    r"(?P<device>[^/A-Z]+)/\d{4}_\d{2}/(?P<mirrored>[^/]+)",
+)
+_PLACES = tuple(re.compile(pattern) for pattern in _KEYS)
 _NAME_TIME = re.compile(r"_(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})T\d{6}\.\d{3}Z")
+
+
+class Kind(enum.StrEnum):
+    """What is kept under a key."""
+
+    MIRRORED = "mirrored"
+    QUARANTINED = "quarantined"
+    NOTE = "note"
+    SUPERSEDED = "superseded"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a key says of itself.
+
+    Attributes:
+        kind: What is kept there.
+        device: Device code, in lower case where the layout has it so; empty for a report.
+        name: Of the file; of a report the run.
+    """
+
+    kind: Kind
+    device: str
+    name: str
 
 
 def check_name(name: str) -> str:
@@ -118,6 +154,22 @@ def key_day(key: str) -> date | None:
         return date(int(found["year"]), int(found["month"]), int(found["day"])) if found else None
     except ValueError:
         return None
+
+
+def place_of(key: str) -> Place | None:
+    """Read a key back, of whichever layout; None when the mirror makes no such key.
+
+    >>> place_of("quarantine/TUMLIDAR001/a.hdf5.01234567")
+    Place(kind=<Kind.QUARANTINED: 'quarantined'>, device='TUMLIDAR001', name='a.hdf5')
+    >>> place_of("tumlidar001/2022_02/a.hdf5").kind, place_of("raw/readme.txt")
+    (<Kind.MIRRORED: 'mirrored'>, None)
+    """
+    for pattern in _PLACES:
+        if found := pattern.fullmatch(key):
+            parts = found.groupdict()
+            kind = next(one for one in Kind if one in parts)
+            return Place(kind, parts.get("device", ""), parts[kind])
+    return None
 
 
 def _day(file: ArchiveFile) -> tuple[str, str, str]:

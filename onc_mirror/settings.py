@@ -209,6 +209,10 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
     grade: Grade = Field(
         Grade.CONTENT, description="How far a file must be proven: `size`, `open`, `structure` or `content`."
     )
+    scrub_days: int = Field(90, ge=1, le=3650, description="Days within which every stored object is read back.")
+    scrub_budget: ByteSize = Field(
+        ByteSize(200 * 2**30), ge=1, description="Bytes that one scrub reads at most, but for a single larger object."
+    )
     validation_timeout_s: Seconds = Field(900.0, description="Seconds after which a validation is given up.")
     validation_memory: ByteSize = Field(
         ByteSize(2**30),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from onc_mirror.model import Fetched
+    from onc_mirror.store.port import Upload
 
 _OWN = ".onc-mirror"
 _CHUNK_BYTES = 2**20
@@ -135,6 +136,13 @@ class FileStore:
                 return
             self._sidecars.remove_all(key)
             remove_empty(path.parent, self._root)
+
+    def uploads(self) -> Iterator[Upload]:
+        """As `ObjectStore.uploads`: a file is written in one go, and what a kill leaves is removed at opening."""
+        return iter(())
+
+    def abort_upload(self, upload: Upload) -> None:
+        """As `ObjectStore.abort_upload`."""
 
     def close(self) -> None:
         """As `ObjectStore.close`."""

@@ -12,8 +12,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from onc_mirror.errors import MirrorError
+from onc_mirror.errors import MirrorError, StoreUnavailableError
 from onc_mirror.store.body import Slice, changed_in_scratch, opened
+from onc_mirror.store.port import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 MAX_PARTS = 1000
 _MIB = 2**20
 _HASHED_BYTES = 2**20
+_NO_SUCH_UPLOAD = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,27 @@ def copy(  # noqa: PLR0913 - what a copy is made of
             yield {"PartNumber": part.number, "ETag": answer["CopyPartResult"]["ETag"]}
 
     _assemble(bucket, key, described, copy_all)
+
+
+def unfinished(bucket: Bucket, prefix: str) -> Iterator[Upload]:
+    """Go through the uploads below a prefix that were begun and not ended, with their whole keys."""
+    following: dict[str, Any] = {}
+    while True:
+        page = bucket.call("list_multipart_uploads", Prefix=prefix, **following)
+        for row in page.get("Uploads", ()):
+            yield Upload(row["Key"], row["UploadId"], row["Initiated"])
+        if not page.get("IsTruncated"):
+            return
+        following = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+
+def abort(bucket: Bucket, key: str, upload_id: str) -> None:
+    """Abort an upload; one that is no more is no error."""
+    try:
+        bucket.call("abort_multipart_upload", key=key, UploadId=upload_id)
+    except StoreUnavailableError as error:
+        if error.status != _NO_SUCH_UPLOAD:
+            raise
 
 
 def _assemble(

@@ -8,6 +8,7 @@ relative path without empty, `.` or `..` parts; metadata is ASCII, since S3 send
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
@@ -15,6 +16,7 @@ from onc_mirror.errors import StoreRejectedError, UnexpectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from onc_mirror.model import Fetched, StoredObject
 
@@ -24,6 +26,21 @@ MAX_METADATA_BYTES = 2048
 _METADATA_KEY = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # Printable ASCII; HTTP strips blanks at the ends, and request signing folds several blanks into one.
 _METADATA_VALUE = re.compile(r"[!-~]+(?: [!-~]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload in parts that nobody has ended yet.
+
+    Attributes:
+        key: Where it goes, under the store URL.
+        upload_id: The store's name for it.
+        begun_at: When it began, by the store's clock, UTC.
+    """
+
+    key: str
+    upload_id: str
+    begun_at: datetime
 
 
 class ObjectStore(Protocol):
@@ -98,6 +115,12 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Delete an object; one that is not there is no error."""
+
+    def uploads(self) -> Iterator[Upload]:
+        """Go through the uploads in parts that are not ended, whoever began them; none in a folder."""
+
+    def abort_upload(self, upload: Upload) -> None:
+        """End an upload, so that nothing is left of it; one that has ended already is no error."""
 
     def close(self) -> None:
         """Let go of connections. The store cannot be used afterwards."""

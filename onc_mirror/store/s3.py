@@ -12,7 +12,7 @@ import base64
 import hashlib
 import io
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from onc_mirror.model import Fetched
+    from onc_mirror.store.port import Upload
     from onc_mirror.store.s3_bucket import Bucket
 
 _READ_BYTES = 2**20
@@ -158,6 +159,15 @@ class S3Store:
     def delete(self, key: str) -> None:
         """As `ObjectStore.delete`."""
         self._bucket.call("delete_object", key=self._full(key))
+
+    def uploads(self) -> Iterator[Upload]:
+        """As `ObjectStore.uploads`."""
+        for upload in multipart.unfinished(self._bucket, self._prefix):
+            yield replace(upload, key=upload.key.removeprefix(self._prefix))
+
+    def abort_upload(self, upload: Upload) -> None:
+        """As `ObjectStore.abort_upload`."""
+        multipart.abort(self._bucket, self._full(upload.key), upload.upload_id)
 
     def close(self) -> None:
         """As `ObjectStore.close`."""

@@ -38,7 +38,7 @@ from onc_mirror.validation.process import WorkerProcess
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-STORE_READS = frozenset({"close", "head", "list", "look", "open"})
+STORE_READS = frozenset({"close", "head", "list", "look", "open", "uploads"})
 
 _S3_READS = ("get_", "head_", "list_")
 _FILE_EVENTS = frozenset({"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir"})

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from onc_mirror.model import Fetched
+    from onc_mirror.store.port import Upload
 
     Hook = Callable[["Call"], None]
 
@@ -149,6 +150,12 @@ class MemoryStore:
     def delete(self, key: str) -> None:
         with self._called("delete", key) as objects:
             objects.pop(self._full(key), None)
+
+    def uploads(self) -> Iterator[Upload]:
+        return iter(())
+
+    def abort_upload(self, upload: Upload) -> None:
+        """Nothing is uploaded in parts."""
 
     def close(self) -> None:
         """Nothing to let go of."""
