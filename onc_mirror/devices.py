@@ -66,6 +66,7 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
     locations: Collection[str] = (),
     categories: Collection[str] = (),
     now: datetime,
+    window: TimeWindow | None = None,
 ) -> tuple[Device, ...]:
     """Pick the devices of a run.
 
@@ -77,6 +78,7 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
         locations: Location codes to keep; empty keeps all.
         categories: Device category codes to keep; empty keeps all.
         now: The run's moment, UTC.
+        window: Of the data that the run is about; None: those that still arrive.
 
     Returns:
         Each device once, in the order of `codes` or else of the table.
@@ -97,7 +99,7 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
     wanted = _filtered(list(known.values()), locations, categories)
     if archive is None:
         return tuple(device for device in wanted if device.deployed)
-    return deployed_devices(archive, wanted, TimeWindow(now - STILL_ARRIVING, now))
+    return deployed_devices(archive, wanted, window or TimeWindow(now - STILL_ARRIVING, now))
 
 
 def deployed_devices(archive: Archive, table: Iterable[Device], window: TimeWindow) -> tuple[Device, ...]:

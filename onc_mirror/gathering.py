@@ -152,8 +152,14 @@ def reach_archive(mirror: Mirror, run: Run) -> datetime | None:
     return archive_time
 
 
-def devices_of(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
-    """The devices to list: the deployed ones that the request leaves in, or those of the files it names."""
+def devices_of(mirror: Mirror, inquiry: Inquiry, data: TimeWindow | None = None) -> tuple[Device, ...]:
+    """The devices to list: the deployed ones that the request leaves in, or those of the files it names.
+
+    Args:
+        mirror: The parts.
+        inquiry: What is asked.
+        data: The data that are asked for, so that the devices are those of that time; None: those of now.
+    """
     request = inquiry.request
     if request.only is not None:
         table = {device.code: device for device in load_device_table(mirror.settings.devices_file)}
@@ -166,6 +172,7 @@ def devices_of(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
         locations=request.locations,
         categories=request.categories,
         now=inquiry.run.began_at,
+        window=data,
     )
     if not devices:
         raise UnknownDeviceError(

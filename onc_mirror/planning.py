@@ -36,7 +36,7 @@ from onc_mirror.model import BY_THE_ROW, WRONG_DEVICE, Decision, Outcome, State
 from onc_mirror.selection import Selection, excluding_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from onc_mirror.model import ArchiveFile
@@ -92,6 +92,14 @@ def plan_unlisted(unlisted: pd.DataFrame, entries: pd.DataFrame, *, now: datetim
     rows = plan(unlisted, entries, Selection(), now=now)
     _decide(rows, rows["filename"].notna(), Decision.GONE, NOT_LISTED, "The archive does not list it.")
     return rows
+
+
+def as_held(entries: pd.DataFrame, filenames: Collection[str]) -> pd.DataFrame:
+    """Return `entries` with those of these files that are quarantined as if they were held and due."""
+    again = entries["filename"].isin(filenames) & entries["state"].eq(State.QUARANTINED)
+    return entries.assign(
+        state=entries["state"].mask(again, State.HELD.value), next_try_at=entries["next_try_at"].mask(again)
+    )
 
 
 def claimable(planned: pd.DataFrame) -> tuple[tuple[ArchiveFile, int], ...]:

@@ -18,6 +18,8 @@ from onc_mirror.model import Decision, Listing
 from onc_mirror.selection import Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from onc_mirror.gathering import Gathered, Inquiry
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import ArchiveFile
@@ -42,14 +44,29 @@ def plan_run(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.DataFra
         MirrorError: The store is not there or closed, also when there is nothing to publish; or the ledger is out
             of reach.
     """
-    planned = pd.concat([_claim_device(mirror, inquiry, listing) for listing in [*gathered.listings, _NOTHING]])
+    planned = plan_listings(mirror, inquiry, gathered.listings)
+    # Before the first download, and in every run: a bucket that is lost in a quiet week must not stay unnoticed.
+    mirror.store.look()
+    return planned
+
+
+def plan_listings(
+    mirror: Mirror, inquiry: Inquiry, listings: Iterable[Listing], *, again: Collection[str] = ()
+) -> pd.DataFrame:
+    """As `plan_run`, without a look at the store.
+
+    Args:
+        mirror: The parts.
+        inquiry: What the run asks.
+        listings: What was listed.
+        again: Files to try again, although they are quarantined.
+    """
+    planned = pd.concat([_claim_device(mirror, inquiry, listing, again) for listing in [*listings, _NOTHING]])
     decided = planning.to_record(planned)
     if not inquiry.request.sees_everything:
         # What a person leaves out today is not what the settings leave out: the next hourly run must see it.
         decided = tuple(outcome for outcome in decided if outcome.decision is not Decision.FILTERED)
     mirror.ledger.record_many(decided, run_id=inquiry.run.run_id, now=inquiry.run.began_at)
-    # Before the first download, and in every run: a bucket that is lost in a quiet week must not stay unnoticed.
-    mirror.store.look()
     return planned
 
 
@@ -59,9 +76,9 @@ def to_fetch(planned: pd.DataFrame) -> tuple[ArchiveFile, ...]:
     return files_from_frame(wanted.sort_values("begins_at", ascending=False))
 
 
-def _claim_device(mirror: Mirror, inquiry: Inquiry, listing: Listing) -> pd.DataFrame:
+def _claim_device(mirror: Mirror, inquiry: Inquiry, listing: Listing, again: Collection[str]) -> pd.DataFrame:
     for _ in range(_ROUNDS):
-        planned = _plan_device(mirror, inquiry, listing)
+        planned = decide(mirror, inquiry, listing, again=again)
         now = mirror.clock()
         claimed = mirror.ledger.leases.claim(
             planning.claimable(planned), owner=inquiry.run.run_id, until=now + mirror.settings.lease, now=now
@@ -72,12 +89,24 @@ def _claim_device(mirror: Mirror, inquiry: Inquiry, listing: Listing) -> pd.Data
     return planning.leave_to_others(planned, {**claimed.elsewhere, **dict.fromkeys(claimed.changed)})
 
 
-def _plan_device(mirror: Mirror, inquiry: Inquiry, listing: Listing) -> pd.DataFrame:
+def decide(mirror: Mirror, inquiry: Inquiry, listing: Listing, *, again: Collection[str] = ()) -> pd.DataFrame:
+    """Decide about every listed row of one device, and change nothing.
+
+    Args:
+        mirror: The parts.
+        inquiry: What the run asks.
+        listing: What was listed.
+        again: As for `plan_listings`.
+
+    Returns:
+        As `plan_run`.
+    """
     code = listing.device_code
     left = mirror.ledger.unfinished(code) if inquiry.request.takes_up_held else ()
     named = {file.filename for file in (*listing.files, *listing.unlisted)}
     files = [*listing.files, *(file for file in left if file.filename not in named)]
     entries = mirror.ledger.entries(code, [file.filename for file in (*files, *listing.unlisted)])
+    entries = planning.as_held(entries, again) if again else entries
     rows = listing_frame(files)
     planned = planning.plan(rows, entries, _selection(mirror, inquiry), now=inquiry.run.began_at, device_code=code)
     if not listing.unlisted:

@@ -27,7 +27,7 @@ class Watcher(Protocol):
     """Somebody who wants to see a run's progress. Called from several threads."""
 
     def planned(self, files: int, size_bytes: int) -> None:
-        """So many files and bytes are about to be transferred."""
+        """So many files and bytes more are about to be transferred."""
 
     def advanced(self, size_bytes: int) -> None:
         """So many bytes more came in; negative when a download starts over."""
@@ -49,12 +49,22 @@ class NoWatcher:
         """Do nothing."""
 
 
-def transfer_files(mirror: Mirror, run: Run, files: Sequence[ArchiveFile], watcher: Watcher) -> list[Outcome]:
-    """Transfer files, a bounded number at a time; each outcome is recorded at once."""
+def transfer_files(
+    mirror: Mirror, run: Run, files: Sequence[ArchiveFile], watcher: Watcher, *, threads: int | None = None
+) -> list[Outcome]:
+    """Transfer files, a bounded number at a time; each outcome is recorded at once.
+
+    Args:
+        mirror: The parts.
+        run: The run.
+        files: What to transfer.
+        watcher: Is told.
+        threads: How many at a time; None: as the settings say.
+    """
     watcher.planned(len(files), sum(file.expected_bytes or 0 for file in files))
     steps = RetriedSteps(watcher.advanced)
     outcomes = []
-    with side_by_side(mirror.settings.concurrency, "transfer") as pool:
+    with side_by_side(threads or mirror.settings.concurrency, "transfer") as pool:
         for future in as_completed([pool.submit(conclude, mirror, run, file, steps) for file in files]):
             outcomes.append(future.result())
             watcher.concluded(outcomes[-1])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from onc_mirror.model import TimeWindow
 from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
@@ -19,11 +21,12 @@ _MOST_NAMES = 5
 def closing_sentence(report: RunReport) -> str:
     """The sentence or two that a run ends in, which account for every file and device; zeros are left out.
 
-    A run that had nothing to do says so. Errors of the run itself are told in their own words.
+    A run that had nothing to do says so; one over days of data names what is not in order. Errors of the run itself
+    are told in their own words.
     """
     troubles = [error.detail for error in report.errors if not error.device]
     told = [_accounts(report)] if report.listed or not troubles else []
-    return " ".join([*told, *_unlisted(report), *troubles])
+    return " ".join([*told, *_exceptions(report), *_unlisted(report), *troubles])
 
 
 def size_text(size_bytes: float) -> str:
@@ -64,15 +67,34 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
+def days_text(days: TimeWindow) -> str:
+    """Whole days of data.
+
+    >>> from datetime import UTC, datetime
+    >>> from onc_mirror.model import TimeWindow
+    >>> days_text(TimeWindow(datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)))
+    'data of 2026-11-20 to 2026-11-22'
+    """
+    return f"data of {days.since:%Y-%m-%d} to {days.until - timedelta(days=1):%Y-%m-%d}"
+
+
 def _accounts(report: RunReport) -> str:
     lead = "" if report.is_noteworthy else "Nothing new: "
     asked = f" of {counted(len(report.devices), 'device')}" if report.devices else ""
     ends = ", ".join(_ends(report))
     took = f"{size_text(report.bytes)} in {report.seconds:.1f} s" if report.bytes else f"{report.seconds:.1f} s"
-    return f"{lead}{counted(report.listed, 'file')}{asked} listed{_window(report)}{ends and f': {ends}'}; {took}."
+    files = counted(report.listed, "file") + asked
+    listed = f"{report.listed - report.failed} of {files} accounted for" if _is_of_days(report) else f"{files} listed"
+    return f"{lead}{listed}{_window(report)}{ends and f': {ends}'}; {took}."
+
+
+def _is_of_days(report: RunReport) -> bool:
+    return report.flow.startswith("backfill")
 
 
 def _window(report: RunReport) -> str:
+    if _is_of_days(report) and report.since and report.until:
+        return f", {days_text(TimeWindow(report.since, report.until))}"
     since, until = (time and time_text(time, "seconds") for time in (report.since, report.until))
     if since and until:
         return f", archived {since} to {until}"
@@ -102,4 +124,12 @@ def _unlisted(report: RunReport) -> Iterable[str]:
         reasons = ", ".join(dict.fromkeys(error.reason for error in errors))
         rest = len(codes) - _MOST_NAMES
         names = ", ".join(codes[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
-        yield f"{len(codes)} of {counted(len(report.devices), 'device')} not listed ({reasons}): {names}."
+        how = "not wholly listed" if _is_of_days(report) else "not listed"
+        yield f"{len(codes)} of {counted(len(report.devices), 'device')} {how} ({reasons}): {names}."
+
+
+def _exceptions(report: RunReport) -> Iterable[str]:
+    if _is_of_days(report) and report.attention:
+        names = [f"{file.filename} ({file.reason or file.decision})" for file in report.attention[:_MOST_NAMES]]
+        rest = report.held + report.quarantined + report.gone + report.failed - len(names)
+        yield f"Look at {', '.join(names)}" + (f" and {rest} more." if rest > 0 else ".")

@@ -27,6 +27,7 @@ USAGE = 2
 
 # Each command's module is imported only when it runs: starting is what a cron job on a tiny VM pays every hour.
 COMMANDS = {
+    "backfill": ("onc_mirror.cli.backfill:backfill", "Mirror the data of a range of days."),
     "devices": ("onc_mirror.cli.browse:devices", "Show the devices, and which are in the water."),
     "doctor": ("onc_mirror.cli.doctor:doctor", "Check everything that a run needs."),
     "list": ("onc_mirror.cli.browse:list_files", "List what the archive has, without downloading."),

@@ -9,25 +9,20 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from onc_mirror.cli.narrowing import selection_of
 from onc_mirror.cli.options import Choice, choosing, files_option, json_option
 from onc_mirror.cli.progress import progress_bar, waits_told
-from onc_mirror.cli.tables import Size, print_table, print_text
-from onc_mirror.devices import choose_devices, load_device_table
+from onc_mirror.cli.reports import print_report
 from onc_mirror.errors import SettingsError
 from onc_mirror.gathering import MirrorRequest
 from onc_mirror.mirror import open_mirror
 from onc_mirror.mirroring import mirror_hour
 from onc_mirror.settings import load_settings
-from onc_mirror.wording import closing_sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from onc_mirror.mirror import Mirror
     from onc_mirror.model import ArchiveFile
-    from onc_mirror.reporting import RunReport
-
-_COUNTS = ("listed", "mirrored", "already", "held", "quarantined", "filtered", "gone", "failed")
 
 
 @click.command()
@@ -56,12 +51,16 @@ def mirror(context: click.Context, choice: Choice, *, files: Path | None, as_jso
         raise SettingsError("--files already says which files; leave the other filters out.")
     console = Console(stderr=True)
     with open_mirror(settings) as parts, progress_bar(console) as bar, waits_told(console, as_log=verbose):
-        request = _narrowed(parts, choice) if only is None else MirrorRequest(only=only)
+        request = (
+            replace(_request(choice), selection=selection_of(parts, choice))
+            if only is None
+            else MirrorRequest(only=only)
+        )
         report = mirror_hour(parts, request, bar)
     if as_json:
         click.echo(report.to_json())
     else:
-        _print_report(report, settings.store_url)
+        print_report(report, settings.store_url)
     context.exit(report.exit_code)
 
 
@@ -79,36 +78,3 @@ def _request(choice: Choice) -> MirrorRequest:
         locations=choice.locations,
         categories=choice.categories,
     )
-
-
-def _narrowed(parts: Mirror, choice: Choice) -> MirrorRequest:
-    request = _request(choice)
-    if not choice.narrows_files:
-        return request
-    codes: list[str] = []
-    if choice.product_names:
-        table = load_device_table(parts.settings.devices_file)
-        devices = choose_devices(
-            parts.archive,
-            table,
-            codes=choice.devices,
-            locations=choice.locations,
-            categories=choice.categories,
-            now=parts.clock(),
-        )
-        codes = [device.code for device in devices]
-    return replace(request, selection=choice.selection(parts.archive, codes, extensions=parts.settings.extensions))
-
-
-def _print_report(report: RunReport, store_url: str) -> None:
-    rows = [(one.device, *(getattr(one, name) for name in _COUNTS), Size(one.bytes)) for one in report.by_device]
-    print_table(f"Run {report.run_id}: {report.state}", ("device", *_COUNTS, "transferred"), rows)
-    problems = [(one.device, "failed", one.reason, one.detail) for one in report.errors]
-    problems += [(one.filename, str(one.decision), one.reason, one.detail) for one in report.attention]
-    if problems:
-        # Errors begin with what they are about, which has a column of its own here.
-        told = [(*facts, detail.removeprefix(f"{facts[0]}: ")) for *facts, detail in problems]
-        print_table("Needs attention", ("file or device", "outcome", "reason", "what happened"), told)
-    print_text(closing_sentence(report))
-    if report.mirrored:
-        click.echo(f"Mirrored to {store_url}.")

@@ -130,6 +130,9 @@ _OPTIONS = (
     ),
     click.option("--max-size", "max_bytes", type=Bytes(), metavar="SIZE", help="Only files of SIZE or less."),
     click.option("--name", metavar="GLOB", help="Only files whose whole name matches, such as '*-CAMERA.hdf5'."),
+)
+
+_ARCHIVE_TIME = (
     click.option(
         "--since",
         metavar="TIME",
@@ -140,20 +143,39 @@ _OPTIONS = (
         "--until", metavar="TIME", help="Archived before TIME, or a duration after --since.  [default: now]"
     ),
 )
+_DATA_DAYS = (
+    click.option(
+        "--since",
+        metavar="TIME",
+        required=True,
+        help="Data from the day of TIME on: 2026-11-22, or a duration back from --until, else from now: P30D.",
+    ),
+    click.option(
+        "--until", metavar="TIME", help="Data up to TIME and its day, or a duration after --since.  [default: now]"
+    ),
+)
 
 
-def choosing(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the shared options; it gets them as its argument `choice`."""
-
+def _choosing(window: Sequence[Callable[[Any], Any]], command: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(command)
     def chosen(**given: Any) -> R:
         since, until = resolve_window(given.pop("since"), given.pop("until"), now=datetime.now(UTC))
         ours = {name: given.pop(name) for name in Choice.__dataclass_fields__ if name in given}
         return command(choice=Choice(**ours, since=since, until=until), **given)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_OPTIONS, *window)):
         chosen = option(chosen)
     return chosen
+
+
+def choosing(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the shared options; it gets them as its argument `choice`."""
+    return _choosing(_ARCHIVE_TIME, command)
+
+
+def choosing_data(command: Callable[..., R]) -> Callable[..., R]:
+    """As `choosing`, with a window of data time that must be given."""
+    return _choosing(_DATA_DAYS, command)
 
 
 files_option = click.option(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    Progress,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.progress import Progress as Bars
 
 from onc_mirror import retrying
-from onc_mirror.model import Decision
+from onc_mirror.progressing import Progress
 from onc_mirror.redacting import redact
 from onc_mirror.wording import printable
 
@@ -27,35 +27,37 @@ if TYPE_CHECKING:
 
     from onc_mirror.model import Outcome
 
-_WITHOUT_BYTES = frozenset({Decision.ALREADY, Decision.FAILED, Decision.GONE})
 
-
-class ProgressBar:
+class ProgressBar(Progress):
     """Watches a run and draws it; safe to call from many threads, as rich's progress is."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._bar = progress.add_task("asking the archive", total=None)
-        self._files = self._done = self._bytes = 0
+    def __init__(self, bars: Bars) -> None:
+        super().__init__()
+        self._bars = bars
+        self._bar = bars.add_task("asking the archive", total=None)
 
     def planned(self, files: int, size_bytes: int) -> None:
-        """Begin the transfers."""
-        self._files, self._bytes = files, size_bytes
-        self._progress.update(self._bar, total=self._bytes, description=self._label())
+        """Begin the transfers, or some more."""
+        super().planned(files, size_bytes)
+        self._draw()
 
     def advanced(self, size_bytes: int) -> None:
         """Move the bar."""
-        self._progress.update(self._bar, advance=size_bytes)
+        super().advanced(size_bytes)
+        self._bars.update(self._bar, advance=size_bytes)
 
     def concluded(self, outcome: Outcome) -> None:
-        """Count the file; the bytes of one that will not come are waited for no longer."""
-        self._done += 1
-        if outcome.decision in _WITHOUT_BYTES:
-            self._bytes -= outcome.file.expected_bytes or 0
-        self._progress.update(self._bar, total=self._bytes, description=self._label())
+        """Count the file."""
+        super().concluded(outcome)
+        self._draw()
 
-    def _label(self) -> str:
-        return f"{self._done} of {self._files} files"
+    def ended(self) -> None:
+        """Count the slice."""
+        super().ended()
+        self._draw()
+
+    def _draw(self) -> None:
+        self._bars.update(self._bar, total=self.bytes_expected, description=self.label())
 
 
 @contextmanager
@@ -68,10 +70,8 @@ def progress_bar(console: Console) -> Iterator[ProgressBar]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=console, transient=True, expand=True, disable=not console.is_terminal
-    ) as progress:
-        yield ProgressBar(progress)
+    with Bars(*columns, console=console, transient=True, expand=True, disable=not console.is_terminal) as bars:
+        yield ProgressBar(bars)
 
 
 class _Teller(logging.Handler):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import and_, false, func, or_, select, true, update
 
 from onc_mirror.ledger import recording, summarising
+from onc_mirror.ledger.failing import read_failures
 from onc_mirror.ledger.leases import Leases
 from onc_mirror.ledger.readings import Readings
 from onc_mirror.ledger.rows import archive_file, key_of
@@ -146,6 +147,16 @@ class Ledger:
         query = select(files).where(files.c.device_code == key_of(device_code, "")[0], waiting)
         with self._database.reading() as connection:
             return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
+
+    def failures(self, device_code: str, window: TimeWindow) -> tuple[Outcome, ...]:
+        """Return the device's files with data that begin in a window and that are held, or were given up, by name.
+
+        Returns:
+            For each how it ended last: `HELD`, or `QUARANTINED` when it was given up after its last attempt. What is
+            quarantined for its bytes or its row is no failure.
+        """
+        with self._database.reading() as connection:
+            return read_failures(connection, device_code, window)
 
     def proven_object(self, file: ArchiveFile) -> ProvenObject | None:
         """Return the proven object of a file, whatever the file's state is since; None when there never was one."""

@@ -89,13 +89,13 @@ def test_nobody_waits_for_ever_in_a_lane_that_is_closed(mirror: Bench) -> None:
         with lane.slot():
             pass
 
-    with opened(mirror, "one") as one, one.slot(), one.more_slots(2), ThreadPoolExecutor(1) as pool:
-        with mirror.open() as parts:
-            with open_lane(parts, "two") as (two, _):
-                waiting = pool.submit(wait, two)
-                wait_until(waiting.running)
-            with pytest.raises(CancelledError):
-                waiting.result(timeout=30)
+    busy = opened(mirror, "one")
+    with busy as one, one.slot(), one.more_slots(2), ThreadPoolExecutor(1) as pool, mirror.open() as parts:
+        with open_lane(parts, "two") as (two, _):
+            waiting = pool.submit(wait, two)
+            wait_until(waiting.running)
+        with pytest.raises(CancelledError):
+            waiting.result(timeout=30)
 
 
 def test_each_slot_has_an_equal_part_of_the_requests(mirror: Bench) -> None:

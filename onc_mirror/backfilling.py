@@ -1,0 +1,278 @@
+"""A backfill: a range of data time, slice by slice, through the same planner and the same steps as an hour.
+
+`backfill` runs it in this process. An orchestrated flow calls the same functions with its own tasks around them, and
+ends in the same report.
+
+Guarantees: each file that the archive lists for the range is counted once and comes to an end; a slice that was done
+before costs one listing; no watermark moves; a failing slice costs nobody else, but when slice after slice fails the
+rest is left for a later backfill; what is at work at once, and what it asks of the archive, stays within the lane
+(`lanes`), and memory does not grow with the range.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from onc_mirror.enduring import Endurance
+from onc_mirror.errors import SettingsError
+from onc_mirror.faults import named
+from onc_mirror.gathering import Inquiry, MirrorRequest, begin_inquiry, devices_of, reach_archive
+from onc_mirror.lanes import Lane, open_lane
+from onc_mirror.model import Decision, TimeWindow
+from onc_mirror.progressing import NoSliceWatcher, SliceWatcher
+from onc_mirror.reporting import DeviceError
+from onc_mirror.retrying import with_retries
+from onc_mirror.run_transfers import transfer_files
+from onc_mirror.runs import NO_DEVICE, Run, begun_run, close_run
+from onc_mirror.slicing import count_slices, cut_slices, whole_days
+from onc_mirror.tallying import MOST_NAMED, Tally
+from onc_mirror.threads import side_by_side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from onc_mirror.mirror import Mirror
+    from onc_mirror.model import Outcome
+    from onc_mirror.reporting import RunReport
+    from onc_mirror.selection import Selection
+    from onc_mirror.slicing import Slice
+
+logger = logging.getLogger(__name__)
+
+FLOW = "backfill"
+
+FIRST_DATA = datetime(2006, 1, 1, tzinfo=UTC)
+"""Nothing is older: VENUS, the first of ONC's observatories, began in February 2006."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillRequest:
+    """What one backfill is asked to do.
+
+    Attributes:
+        since: Begin of the data, UTC; its whole day.
+        until: End of the data, UTC, with its whole day; None: now.
+        devices: Device codes; empty means all of the table that were in the water in the range.
+        locations: Location codes to keep; empty means all.
+        categories: Device category codes to keep; empty means all.
+        selection: Which of the listed rows are wanted; None means the settings' extensions.
+        only_failed: Only files that the ledger holds, or that were given up after their last attempt. Of those held,
+            the ones whose next try is due.
+    """
+
+    since: datetime
+    until: datetime | None = None
+    devices: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    selection: Selection | None = None
+    only_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a backfill goes over.
+
+    Attributes:
+        inquiry: What it asks.
+        device_codes: The devices.
+        days: Whole days of data.
+        only_failed: See `BackfillRequest`.
+    """
+
+    inquiry: Inquiry
+    device_codes: tuple[str, ...]
+    days: TimeWindow
+    only_failed: bool = False
+
+    @property
+    def slices(self) -> int:
+        """How many slices it has."""
+        return count_slices(self.device_codes, self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the slices of a run share.
+
+    Attributes:
+        mirror: The parts; its archive is asked at the lane's pace.
+        span: What the run goes over.
+        lane: Its part of the transfers.
+        tally: Counts the ends.
+        watcher: Is told.
+        endurance: Says when nothing works any more.
+    """
+
+    mirror: Mirror
+    span: Span
+    lane: Lane
+    tally: Tally
+    watcher: SliceWatcher
+    endurance: Endurance = field(default_factory=Endurance)
+
+
+@dataclass(frozen=True, slots=True)
+class SliceEnd:
+    """How a slice ended.
+
+    Attributes:
+        counts: Number of files by decision.
+        error: Why nothing could be done; None when it could. What single files ended in is in `counts`.
+        is_passed_over: Whether it was left alone, since slice after slice had failed.
+    """
+
+    counts: Mapping[str, int]
+    error: DeviceError | None = None
+    is_passed_over: bool = False
+
+
+def backfill(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher | None = None) -> RunReport:
+    """Fetch what is missing of a range of data, in this process.
+
+    Raises:
+        SettingsError: The range is none.
+        MirrorError: Nothing could be begun; see `mirroring.mirror_hour`.
+    """
+    with begun_run(mirror, FLOW) as run:
+        span = begin_backfill(mirror, run, request)
+        tally = Tally(span.device_codes, most_named=MOST_NAMED)
+        with open_lane(mirror, run.run_id) as (lane, paced):
+            run_slices(Work(paced, span, lane, tally, watcher or NoSliceWatcher()), fill)
+        return close_run(mirror, run, tally, (span.days.since, span.days.until))
+
+
+def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
+    """Fix days and devices, and find out whether the archive can be asked and the bucket is there.
+
+    Raises:
+        SettingsError: The range is none.
+        MirrorError: The bucket is missing or closed, or the token is rejected.
+    """
+    days = data_days(request, run.began_at)
+    mirror.store.look()
+    asked = MirrorRequest(
+        since=days.since,
+        until=days.until,
+        devices=request.devices,
+        locations=request.locations,
+        categories=request.categories,
+        selection=request.selection,
+    )
+    delays = mirror.settings.retry_delays_s
+    inquiry = begin_inquiry(run, asked, lambda: with_retries(lambda: reach_archive(mirror, run), delays))
+    codes = tuple(device.code for device in devices_of(mirror, inquiry, days))
+    return Span(inquiry, codes, days, request.only_failed)
+
+
+def data_days(request: BackfillRequest, now: datetime) -> TimeWindow:
+    """The whole days that a request is about, up to today.
+
+    Raises:
+        SettingsError: They lie in the future, before there were data, or end before they begin.
+    """
+    since, until = request.since, min(request.until or now, now)
+    if since >= now:
+        raise SettingsError(f"There are no data yet: the range begins at {since}, and it is {now:%Y-%m-%dT%H:%MZ}.")
+    if since < FIRST_DATA:
+        raise SettingsError(
+            f"There are no data of {since:%Y-%m-%d}: ONC began to record in 2006. Begin at {FIRST_DATA:%Y-%m-%d}."
+        )
+    if since >= until:
+        raise SettingsError(f"The range ends before it begins: {since} .. {until}.")
+    return whole_days(since, until)
+
+
+def run_slices(work: Work, do: Callable[[Work, Slice], Sequence[Outcome]]) -> None:
+    """Do something with all slices, several side by side, none of them held before its turn or after its end."""
+    if not may_begin(work):
+        return
+    with side_by_side(work.lane.total, "slice") as pool:
+        running: set[Future[SliceEnd]] = set()
+        for one in cut_slices(work.span.device_codes, work.span.days):
+            running.add(pool.submit(end_slice, work, one, do))
+            if len(running) > 2 * work.lane.total:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+    for future in running:
+        future.result()
+    note_surrender(work)
+
+
+def may_begin(work: Work) -> bool:
+    """Say whether the archive can be asked; if not, that is each device's error."""
+    cause = work.span.inquiry.unreachable
+    if cause is None:
+        work.watcher.begun(work.span.slices)
+        return True
+    work.tally.fail(*(DeviceError(code, cause.reason, str(cause)) for code in work.span.device_codes))
+    return False
+
+
+def note_surrender(work: Work) -> None:
+    """Tell which slices were left alone since nothing worked any more."""
+    if surrender := work.endurance.surrender:
+        cause, left = surrender
+        detail = (
+            f"So many days failed one after the other that the other {left} of {work.span.slices} were left:"
+            f" {cause.detail} Repeat the backfill when that is mended; it goes on where it was."
+        )
+        work.tally.fail(DeviceError(NO_DEVICE, cause.reason, detail))
+
+
+def end_slice(work: Work, one: Slice, do: Callable[[Work, Slice], Sequence[Outcome]]) -> SliceEnd:
+    """Bring a slice to its end; what goes wrong is told in the tally, and stops nobody."""
+    if work.endurance.passes_over():
+        return SliceEnd({}, is_passed_over=True)
+    try:
+        outcomes = do(work, one)
+    except Exception as error:  # noqa: BLE001 - also a fault of ours with one slice must not cost the others
+        cause = named(error)
+        logger.error("slice=%s decision=failed reason=%s detail=%r", one, cause.reason, str(cause))  # noqa: TRY400 - its text is the message, the stack adds nothing
+        failure = DeviceError(one.device_code, cause.reason, f"{one.window.since:%Y-%m-%d}: {cause}")
+        work.tally.fail(failure)
+        end = SliceEnd({}, failure)
+        work.endurance.note(failure)
+    else:
+        work.tally.add(outcomes)
+        end = SliceEnd(Counter(str(outcome.decision) for outcome in outcomes))
+        work.endurance.note(_outage(outcomes))
+    work.watcher.ended()
+    return end
+
+
+def fill(work: Work, one: Slice) -> list[Outcome]:
+    """Bring every file of a slice to its end.
+
+    Raises:
+        MirrorError: The archive did not list, or the ledger is out of reach.
+    """
+    from onc_mirror import planning, run_planning  # noqa: PLC0415 - they bring pandas, which takes long to import
+    from onc_mirror.sifting import list_slice  # noqa: PLC0415 - as above
+
+    mirror, inquiry = work.mirror, work.span.inquiry
+    failures = mirror.ledger.failures(one.device_code, one.window) if work.span.only_failed else None
+    if failures == ():
+        return []
+    with work.lane.slot():
+        sifted = list_slice(mirror, one, inquiry.request.selection, failures)
+        mirror.ledger.record_listed(sifted.listing.files, run_id=inquiry.run.run_id, now=mirror.clock())
+        planned = run_planning.plan_listings(mirror, inquiry, [sifted.listing], again=sifted.again)
+        files = run_planning.to_fetch(planned)
+        with work.lane.more_slots(len(files) - 1) as more:
+            ends = transfer_files(mirror, inquiry.run, files, work.watcher, threads=1 + more)
+    return [*sifted.left_out, *planning.outcomes(planned), *ends]
+
+
+def _outage(outcomes: Sequence[Outcome]) -> DeviceError | None:
+    """What is wrong with archive, store or this machine when nothing at all could be fetched for it."""
+    tried = [end for end in outcomes if end.decision in {Decision.MIRRORED, Decision.FAILED}]
+    if not tried or any(end.decision is Decision.MIRRORED or end.blames_file for end in tried):
+        return None
+    return DeviceError(NO_DEVICE, tried[-1].reason, tried[-1].detail)

@@ -1,0 +1,287 @@
+"""Backfills of days of data: whole, once, repeatable, and without a watermark."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.sandbox.archive.faults import Kind
+from onc_mirror.backfilling import BackfillRequest, backfill, data_days
+from onc_mirror.enduring import MOST_IN_A_ROW
+from onc_mirror.errors import SettingsError
+from onc_mirror.forecasting import look_ahead
+from onc_mirror.model import Decision
+from onc_mirror.reporting import RunReport
+from onc_mirror.selection import Selection
+from tests.support.mirrors import NOON, bench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onc_mirror.forecasting import Forecast
+    from tests.support.archive import RunningArchive
+    from tests.support.mirrors import Bench
+
+DEVICE = "TUMSTANDARDMODULE001"
+OTHER = "TUMPMTSPECTROMETER001"
+# In the archive of the tests every product of a device has a file per hour.
+FIRST, LAST = datetime(2022, 4, 30, tzinfo=UTC), datetime(2022, 5, 1, 23, tzinfo=UTC)
+
+
+@pytest.fixture
+def mirror(archive: RunningArchive, tmp_path: Path) -> Bench:
+    return bench(archive, tmp_path, backfill_requests_per_s=1000.0, concurrency=8)
+
+
+def run(mirror: Bench, **changes: Any) -> RunReport:
+    request: dict[str, Any] = {"since": FIRST, "until": LAST, "devices": (DEVICE,)}
+    with mirror.open() as parts:
+        return backfill(parts, BackfillRequest(**request | changes))
+
+
+def foresee(mirror: Bench, **changes: Any) -> Forecast:
+    request: dict[str, Any] = {"since": FIRST, "until": LAST, "devices": (DEVICE,)}
+    with mirror.open() as parts:
+        return look_ahead(parts, BackfillRequest(**request | changes))
+
+
+def archived(mirror: Bench, device: str = DEVICE, *, since: datetime = FIRST, days: int = 2) -> set[str]:
+    """The names of a device's HDF5 files whose data begin in whole days, by the archive itself."""
+    begin, end = since.isoformat()[:10], (since + timedelta(days=days)).isoformat()[:10]
+    rows = mirror.archive.rows(device, extension="hdf5")
+    return {row["filename"] for row in rows if begin <= row["dateFrom"][:10] < end}
+
+
+def test_days_are_mirrored_whole_and_once(mirror: Bench) -> None:
+    wanted = archived(mirror)
+
+    first = run(mirror)
+
+    assert len(wanted) > 40
+    assert {key.rpartition("/")[2] for key in mirror.objects("raw/")} == wanted
+    assert (first.mirrored, first.flow, first.exit_code) == (len(wanted), "backfill", 0)
+    assert (first.since, first.until) == (FIRST, FIRST + timedelta(days=2))
+    mirror.assert_promises_hold(first)
+    mirror.archive.forget_requests()
+    before = mirror.objects()
+    again = run(mirror)
+    assert (again.mirrored, again.already, again.exit_code) == (0, len(wanted), 0)
+    assert [len(mirror.archive.requests_for(name)) for name in ("device", "download")] == [2, 0]
+    assert mirror.objects() == before
+
+
+def test_no_watermark_moves(mirror: Bench) -> None:
+    run(mirror)
+
+    with mirror.open() as parts:
+        assert parts.ledger.watermark(DEVICE) is None
+
+
+def test_the_dry_run_says_what_the_run_then_does_and_writes_nothing(mirror: Bench) -> None:
+    forecast = foresee(mirror, devices=(DEVICE, OTHER))
+
+    assert mirror.objects() == {}
+    assert mirror.ledger_states(DEVICE) == {}
+    assert mirror.archive.requests_for("download") == []
+    assert forecast.seconds is None
+    report = run(mirror, devices=(DEVICE, OTHER))
+    assert (forecast.files, forecast.bytes) == (report.mirrored, report.bytes)
+    assert forecast.rest.filtered == report.filtered
+    assert {(day.device, day.day) for day in forecast.days} == {
+        (device, day) for device in (DEVICE, OTHER) for day in ("2022-04-30", "2022-05-01")
+    }
+    assert sum(day.listed for day in forecast.days) == report.listed
+    after = foresee(mirror, devices=(DEVICE, OTHER))
+    assert (after.files, after.rest.already, after.days) == (0, report.mirrored, ())
+    assert json.loads(after.to_json())["listed"] == report.listed
+
+
+def test_the_time_it_takes_is_told_from_the_speed_of_earlier_runs(mirror: Bench) -> None:
+    with mirror.open() as parts:
+        parts.ledger.start_run("before", "backfill", NOON)
+        told = {"run_id": "before", "flow": "backfill", "window": {"since": None, "until": None}, "devices": ["A"]}
+        counts = dict.fromkeys(("already", "held", "quarantined", "gone", "failed"), 0)
+        one = {"device": "A", "listed": 8, "mirrored": 8, "filtered": 0, "bytes": 4_000_000, **counts}
+        more = {"filtered": {}, "seconds": 4.0, "files": [], "errors": [], "by_device": [one]}
+        done = RunReport.from_json(json.dumps({**one, **told, **more}))
+        parts.ledger.finish_run(done, NOON)
+
+    forecast = foresee(mirror)
+
+    assert forecast.speed is not None
+    assert (forecast.speed.bytes_per_s, forecast.speed.files_per_s, forecast.speed.runs) == (1e6, 2.0, 1)
+    assert forecast.seconds == max(forecast.files / 2, forecast.bytes / 1e6)
+
+
+def test_only_what_was_chosen_is_fetched_and_the_rest_left_for_nobody_to_fetch(mirror: Bench) -> None:
+    products = {row["filename"]: row["dataProductCode"] for row in mirror.archive.rows(OTHER, extension="hdf5")}
+    product = products[min(archived(mirror, OTHER))]
+    chosen = Selection(extensions=frozenset({"hdf5"}), products=frozenset({product}))
+
+    report = run(mirror, devices=(OTHER,), selection=chosen)
+
+    assert report.mirrored == len([name for name in archived(mirror, OTHER) if products[name] == product]) > 0
+    assert report.filtered["product"] > 0
+    assert report.listed == report.mirrored + sum(report.filtered.values())
+    assert {state for state, _ in mirror.ledger_states(OTHER).values()} == {"mirrored"}
+    mirror.archive.forget_requests()
+    mirror.run(devices=(OTHER,))
+    asked = {one.filename for one in mirror.archive.requests_for("download")}
+    assert asked
+    assert not asked & archived(mirror, OTHER)
+
+
+def test_two_backfills_and_an_hourly_run_at_once_fetch_each_file_once(mirror: Bench) -> None:
+    mirror.archive.fault(Kind.LATENCY, endpoint="download", seconds=0.05)
+    until = mirror.now
+
+    with ThreadPoolExecutor(3) as pool:
+        backfills = [pool.submit(run, mirror, until=until) for _ in range(2)]
+        hourly = pool.submit(mirror.run, devices=(DEVICE,)).result()
+        reports = [future.result() for future in backfills]
+
+    names = [one.filename for one in mirror.archive.requests_for("download")]
+    assert len(names) == len(set(names)) > 50
+    done = sum(report.mirrored for report in (*reports, hourly))
+    assert done == len(mirror.objects("raw/")) == len(names)
+    for report in (*reports, hourly):
+        assert {file.reason for file in report.attention} <= {"claimed-elsewhere"}
+        mirror.assert_promises_hold(report)
+
+
+def test_backfills_download_no_more_at_once_than_their_share(mirror: Bench) -> None:
+    mirror.archive.fault(Kind.LATENCY, endpoint="download", seconds=0.1)
+    mirror.settings = mirror.settings.model_copy(update={"backfill_share": 0.25})
+
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(run, mirror) for _ in range(2)]:
+            future.result()
+
+    mirror.archive.wait_until_quiet()
+    assert 1 < most_at_once(mirror) <= 2
+
+
+def most_at_once(mirror: Bench) -> int:
+    spans = [(one.began, one.began + (one.seconds or 0)) for one in mirror.archive.requests_for("download")]
+    return max(sum(begin <= start < end for begin, end in spans) for start, _ in spans)
+
+
+def test_a_file_whose_next_try_is_not_due_stays_held_and_only_failed_looks_at_nothing_else(mirror: Bench) -> None:
+    (victim, other) = sorted(archived(mirror, since=FIRST, days=1))[:2]
+    fault = mirror.archive.fault(Kind.HTML, filename=victim)
+    assert run(mirror).failed == 1
+    mirror.archive.faults.remove(fault)
+
+    mirror.archive.forget_requests()
+    waiting = run(mirror, only_failed=True)
+    assert (waiting.listed, waiting.held, waiting.mirrored) == (1, 1, 0)
+    # Of the second day nothing had failed, so it is not asked for.
+    assert len(mirror.archive.requests_for("device")) == 1
+    mirror.turn(mirror.now + timedelta(hours=1))
+    due = run(mirror, only_failed=True)
+
+    assert (due.listed, due.mirrored, due.exit_code) == (1, 1, 0)
+    assert [one.filename for one in mirror.archive.requests_for("download")] == [victim] != [other]
+    assert run(mirror, only_failed=True).listed == 0
+
+
+def test_only_failed_takes_up_what_was_given_up_and_a_plain_backfill_does_not(mirror: Bench) -> None:
+    victim = min(archived(mirror))
+    fault = mirror.archive.fault(Kind.HTML, filename=victim)
+    mirror.settings = mirror.settings.model_copy(update={"hold_delays": ()})
+    assert run(mirror).quarantined == 1
+    mirror.archive.faults.remove(fault)
+
+    assert (run(mirror).quarantined, foresee(mirror).files) == (1, 0)
+    assert foresee(mirror, only_failed=True).files == 1
+    report = run(mirror, only_failed=True)
+
+    assert (report.listed, report.mirrored, report.quarantined) == (1, 1, 0)
+    assert mirror.ledger_states(DEVICE)[victim] == ("mirrored", "")
+
+
+def test_what_is_quarantined_for_its_bytes_is_no_failure(mirror: Bench) -> None:
+    mirror.archive.fault(Kind.ZERO_TAIL, filename=min(archived(mirror)))
+    assert run(mirror).quarantined == 1
+
+    assert run(mirror, only_failed=True).listed == 0
+
+
+def test_a_day_that_cannot_be_listed_is_told_and_costs_no_other(mirror: Bench) -> None:
+    mirror.archive.fault(Kind.SERVER_ERROR, endpoint="device", device=OTHER)
+
+    report = run(mirror, devices=(DEVICE, OTHER))
+
+    assert report.exit_code == 1
+    assert [(error.device, error.reason) for error in report.errors] == [(OTHER, "archive-busy")] * 2
+    assert {error.detail[:10] for error in report.errors} == {"2022-04-30", "2022-05-01"}
+    assert report.mirrored == len(archived(mirror))
+
+
+def test_a_backfill_gives_up_when_day_after_day_fails(mirror: Bench) -> None:
+    mirror.settings = mirror.settings.model_copy(update={"retry_delays_s": ()})
+    mirror.archive.fault(Kind.SERVER_ERROR, endpoint="device")
+
+    report = run(mirror, since=datetime(2021, 1, 1, tzinfo=UTC))
+
+    days = (FIRST + timedelta(days=2) - datetime(2021, 1, 1, tzinfo=UTC)).days
+    (surrender,) = [error for error in report.errors if not error.device]
+    asked = len(mirror.archive.requests_for("device"))
+    assert MOST_IN_A_ROW <= asked <= MOST_IN_A_ROW + 4
+    assert f"the other {days - asked} of {days}" in surrender.detail
+    assert "Repeat the backfill" in surrender.detail
+
+
+def test_a_store_that_takes_nothing_ends_it_before_the_whole_range_is_downloaded(mirror: Bench) -> None:
+    mirror.settings = mirror.settings.model_copy(update={"retry_delays_s": ()})
+    (mirror.settings.state_dir.parent / "bucket" / "raw").write_text("in the way")
+
+    report = run(mirror, since=datetime(2022, 1, 1, tzinfo=UTC))
+
+    assert report.exit_code == 1
+    assert report.failed > 0
+    assert report.failed == report.listed - sum(report.filtered.values())
+    assert any("Repeat the backfill" in error.detail for error in report.errors)
+    assert len(mirror.archive.requests_for("device")) <= MOST_IN_A_ROW + 4
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "message"),
+    [
+        (NOON + timedelta(days=2), None, "no data yet"),
+        (datetime(1990, 1, 1, tzinfo=UTC), None, "ONC began to record in 2006"),
+        (NOON - timedelta(days=1), NOON - timedelta(days=2), "ends before it begins"),
+    ],
+)
+def test_a_range_without_data_is_refused_and_says_why(since: datetime, until: datetime | None, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        data_days(BackfillRequest(since, until), NOON)
+
+
+def test_a_range_into_the_future_ends_today() -> None:
+    days = data_days(BackfillRequest(NOON - timedelta(days=1), NOON + timedelta(days=300)), NOON)
+
+    assert (days.since, days.until) == (datetime(2022, 5, 1, tzinfo=UTC), datetime(2022, 5, 3, tzinfo=UTC))
+
+
+def test_the_devices_are_those_that_were_in_the_water_then(mirror: Bench) -> None:
+    report = run(mirror, devices=(), selection=Selection(extensions=frozenset({"none"})))
+
+    assert len(report.devices) > 5
+    assert report.mirrored == 0
+
+
+def test_what_a_run_over_years_names_is_bounded(mirror: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onc_mirror.backfilling.MOST_NAMED", 10)
+    mirror.archive.fault(Kind.NOT_READY, filename="*_20220501T*")
+
+    report = run(mirror)
+
+    named = [file.decision for file in report.files]
+    assert (named.count(Decision.MIRRORED), named.count(Decision.HELD)) == (10, 10)
+    assert report.unnamed == report.mirrored + report.held - 20 > 0
+    assert report.is_noteworthy
