@@ -19,10 +19,11 @@ from onc_mirror.reconciliation import Reconciliation
 from onc_mirror.reconciling import FLOW, NIGHTLY_DAYS, ReconcileRequest, unnoted_run, without_repair
 from onc_mirror.runs import begun_run
 from onc_mirror.settings import load_settings
-from tasks.listing import begin_inquiry, find_devices
+from tasks.listing import begin_inquiry
 from tasks.policy import safely
 from tasks.reconciling import (
     final_state,
+    find_devices,
     finish_reconcile,
     fix_window,
     prepare_repair,

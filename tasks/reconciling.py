@@ -37,6 +37,13 @@ def fix_window(mirror: Mirror, run: Run, request: ReconcileRequest) -> MirrorReq
     return reconciling.fix_window(mirror, run, request)
 
 
+@task(name="find-devices", tags=["archive"], **UNCACHED)
+@safely
+def find_devices(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
+    """Ask the archive which devices were in the water then; the device table is the fallback."""
+    return reconciling.devices_of_window(mirror, inquiry)
+
+
 @task(name="compare-device", task_run_name="compare {device.code}", tags=["archive", "store"], **UNCACHED)
 @safely
 def compare_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> DeviceComparison:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tests.support.stores import Endpoint
 
 DEVICE = "TUMPMTSPECTROMETER001"
+RECOVERED = "TUMSTANDARDMODULE003"
 FOLDER = f"raw/{DEVICE}/2022/05/02/"
 
 
@@ -482,3 +483,13 @@ def test_a_device_without_data_is_compared_all_the_same(mirror: Bench) -> None:
     assert [(one.device, one.counts) for one in result.devices] == [(DEVICE, ())]
     assert result.report is not None
     assert result.report.listed == 0
+
+
+def test_devices_are_those_that_were_in_the_water_when_the_data_were_taken(mirror: Bench) -> None:
+    then = datetime(2021, 3, 20, tzinfo=UTC)
+
+    now_asked = run(mirror, devices=(), dry_run=True)
+    then_asked = run(mirror, devices=(), dry_run=True, since=then, until=then + timedelta(days=1))
+
+    assert RECOVERED not in {one.device for one in now_asked.devices}
+    assert {RECOVERED, DEVICE} <= {one.device for one in then_asked.devices}
