@@ -141,7 +141,7 @@ class _Reader:
             return None
         reason = MISSING_OBJECT if second is None else DAMAGED_OBJECT
         detail = _describe(known.object, first, second)
-        logger.error("key=%s reason=%s detail=%r", known.object.key, reason, detail)
+        logger.warning("key=%s reason=%s detail=%r", known.object.key, reason, detail)
         return Finding(known, reason, detail)
 
     def _measure(self, one: ProvenBytes) -> str | None:

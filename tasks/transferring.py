@@ -78,8 +78,12 @@ def mirror_file(mirror: Mirror, run: Run, file: ArchiveFile, steps: TaskSteps) -
 
 def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame) -> list[Outcome]:
     """Transfer what is planned, a bounded number at a time."""
+    return transfer_each(mirror, run, run_planning.to_fetch(planned))
+
+
+def transfer_each(mirror: Mirror, run: Run, files: Sequence[ArchiveFile]) -> list[Outcome]:
+    """Transfer files, a bounded number at a time."""
     steps = TaskSteps(mirror.settings.retry_delays_s)
-    files = run_planning.to_fetch(planned)
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency)
     with runner:
         futures = [

@@ -34,6 +34,7 @@ COMMANDS = {
     "mirror": ("onc_mirror.cli.mirror:mirror", "Mirror what the archive newly took in."),
     "products": ("onc_mirror.cli.browse:products", "Show the data products that devices offer."),
     "reconcile": ("onc_mirror.cli.reconcile:reconcile", "Compare archive, ledger and bucket; fetch what is missing."),
+    "scrub": ("onc_mirror.cli.scrub:scrub", "Read stored objects back; mend what is damaged."),
     "status": ("onc_mirror.cli.status:status", "Show how far the mirror is."),
 }
 

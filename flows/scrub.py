@@ -1,0 +1,69 @@
+"""The scrub: stored objects read back and held against what was proven, and what is damaged fetched again.
+
+Scheduled as `scrub/daily`. It needs the environment of `onc-mirror` (ONC_TOKEN, ONC_MIRROR_STORE_URL, AWS_*). Each
+run reads what is new and then what was proven longest ago, within ONC_MIRROR_SCRUB_BUDGET; one that is missed,
+stopped or killed costs nothing but time. When it fails, look at `scrub-findings`: it names every object that is lost,
+could not be read, or could not be mended. Where very much is damaged it fetches nothing; look why, and run it with
+`force` when all is as it should be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow
+
+from onc_mirror.mirror import Mirror, open_mirror
+from onc_mirror.runs import begun_run
+from onc_mirror.scrub_findings import Scrubbed
+from onc_mirror.scrubbing import FLOW, ScrubRequest
+from onc_mirror.settings import load_settings
+from tasks.policy import safely
+from tasks.scrubbing import (
+    abort_stale_uploads,
+    choose_objects,
+    final_state,
+    finish_scrub,
+    prepare_repair,
+    read_objects,
+    show_scrub,
+)
+from tasks.transferring import transfer_each
+
+if TYPE_CHECKING:
+    from prefect import State
+
+
+@flow(name=FLOW, log_prints=False, persist_result=False)
+def scrub(devices: list[str] | None = None, budget_bytes: int | None = None, *, force: bool = False) -> State[Any]:
+    """Read stored objects back, and mend what is damaged.
+
+    Args:
+        devices: Device codes instead of all.
+        budget_bytes: The most to read, instead of ONC_MIRROR_SCRUB_BUDGET.
+        force: Repair also what looks like an accident with the whole bucket.
+
+    Returns:
+        Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when
+        something is lost, or could not be read or mended.
+    """
+    return _scrub(ScrubRequest(tuple(devices or ()), budget_bytes, force))
+
+
+# Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
+@safely
+def _scrub(request: ScrubRequest) -> State[Any]:
+    with open_mirror(load_settings()) as mirror:
+        scrubbed = _read_and_mend(mirror, request)
+    show_scrub(scrubbed, return_state=True)  # tables that cannot be shown change nothing
+    return final_state(scrubbed)
+
+
+def _read_and_mend(mirror: Mirror, request: ScrubRequest) -> Scrubbed:
+    with begun_run(mirror, FLOW) as run:
+        chosen = choose_objects(mirror, run, request)
+        stale = abort_stale_uploads(mirror)
+        reading = read_objects(mirror, chosen)
+        repair = prepare_repair(mirror, run, reading, force=request.force)
+        ends = transfer_each(mirror, run, repair.files)
+        return finish_scrub(mirror, run, chosen, stale, reading, repair, ends)

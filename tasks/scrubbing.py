@@ -1,0 +1,102 @@
+"""Reading stored objects back: one task for all of them, and what an operator sees of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.states import Completed, Failed
+
+from onc_mirror import leftovers, rereading, scrubbing
+from onc_mirror.leftovers import Leftovers
+from onc_mirror.mirror import Mirror
+from onc_mirror.model import Outcome
+from onc_mirror.rereading import Reading
+from onc_mirror.run_transfers import NoWatcher
+from onc_mirror.runs import Run
+from onc_mirror.scrub_findings import Scrubbed, closing_sentence
+from onc_mirror.scrubbing import Chosen, Repair, ScrubRequest
+from onc_mirror.wording import printable
+from tasks.policy import UNCACHED, retries, safely
+
+if TYPE_CHECKING:
+    from prefect import State
+
+# The UI shows a table as a whole, and a database row holds it.
+_MOST_ROWS = 200
+_ALL_WELL = [{"device": "", "file": "", "outcome": "", "reason": "", "what happened": "All is what was proven."}]
+
+
+@task(name="choose-objects", tags=["store"], **UNCACHED)
+@safely
+def _choose_objects(mirror: Mirror, run: Run, request: ScrubRequest) -> Chosen:
+    return scrubbing.choose_objects(mirror, run, request)
+
+
+@task(name="abort-stale-uploads", tags=["store"], **UNCACHED)
+@safely
+def abort_stale_uploads(mirror: Mirror) -> Leftovers:
+    """Abort the uploads that a killed run has left."""
+    return leftovers.abort_stale_uploads(mirror)
+
+
+@task(name="read-objects", tags=["store"], **UNCACHED)
+@safely
+def read_objects(mirror: Mirror, chosen: Chosen) -> Reading:
+    """Read the chosen objects back; each proof is noted at once."""
+    return rereading.read_objects(mirror, chosen.objects, NoWatcher())
+
+
+@task(name="prepare-repair", **UNCACHED)
+@safely
+def prepare_repair(mirror: Mirror, run: Run, reading: Reading, *, force: bool) -> Repair:
+    """Enter damage in the ledger and claim the files, unless the guard stops it."""
+    return scrubbing.prepare_repair(mirror, run, reading, force=force)
+
+
+@task(name="finish-scrub", **UNCACHED)
+@safely
+def finish_scrub(  # noqa: PLR0913, PLR0917 - what the steps came to, in their order
+    mirror: Mirror,
+    run: Run,
+    chosen: Chosen,
+    stale: Leftovers,
+    reading: Reading,
+    repair: Repair,
+    ends: list[Outcome],
+) -> Scrubbed:
+    """Judge the repairs, and report."""
+    return scrubbing.finish_scrub(mirror, run, chosen, stale, reading, repair, ends)
+
+
+@task(name="show-scrub", **UNCACHED)
+@safely
+def show_scrub(scrubbed: Scrubbed) -> None:
+    """Put what was found where the Prefect UI shows it."""
+    report = scrubbed.report
+    rows = [(error.device, "", "failed", error.reason, error.detail) for error in report.errors]
+    rows += [(one.device, one.filename, one.decision.value, one.reason, one.detail) for one in report.files]
+    table = [dict(zip(_ALL_WELL[0], map(printable, row), strict=True)) for row in rows[:_MOST_ROWS]]
+    create_table_artifact(
+        key="scrub-findings",
+        table=table or _ALL_WELL,
+        description=f"Run {report.run_id}: objects that were not what was proven, and what became of them.",
+    )
+    create_markdown_artifact(
+        key="scrub-summary", markdown=printable(closing_sentence(scrubbed)), description=f"Run {report.run_id}."
+    )
+
+
+def choose_objects(mirror: Mirror, run: Run, request: ScrubRequest) -> Chosen:
+    """Choose what this run reads, with the retries of the settings."""
+    return _choose_objects.with_options(**retries(mirror.settings.retry_delays_s))(mirror, run, request)
+
+
+def final_state(scrubbed: Scrubbed) -> State[Any]:
+    """The state that tells an operator at a glance how the run ended."""
+    message = printable(closing_sentence(scrubbed))
+    if scrubbed.report.state == "failed":
+        return Failed(message=message)
+    held = scrubbed.report.state == "completed-with-held"
+    return Completed(name="CompletedWithHeld" if held else None, message=message)

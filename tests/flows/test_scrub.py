@@ -1,0 +1,33 @@
+"""The deployed scrub, through a real Prefect server and worker: what it mends, and what is seen of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from onc_mirror.store import open_store
+
+if TYPE_CHECKING:
+    from tests.support.flow_runs import ArchiveControl, Deployed
+
+DEVICE = "TUMPMTSPECTROMETER001"
+DAILY = "scrub/daily"
+
+
+def test_what_was_lost_in_the_bucket_is_fetched_again_and_told(deployed: Deployed, archive: ArchiveControl) -> None:
+    since = datetime.now(UTC) - timedelta(hours=3)
+    assert deployed.run(devices=[DEVICE], since=since.isoformat()).state_type == "COMPLETED"
+    missing, *_ = keys = sorted(deployed.objects("raw/"))
+    with open_store(deployed.settings) as store:
+        store.delete(missing)
+    archive.clear()
+
+    run = deployed.run(DAILY)
+
+    assert (run.state_type, run.state_name) == ("COMPLETED", "Completed"), run.message
+    assert f"{len(keys)} of {len(keys)} objects (" in run.message
+    assert "1 fetched again" in run.message
+    assert sorted(deployed.objects("raw/")) == keys
+    (row,) = deployed.table(run, "scrub-findings")
+    assert (row["file"], row["outcome"]) == (missing.rpartition("/")[2], "mirrored")
+    assert any(key.startswith("reports/scrub/") for key in deployed.objects("reports/"))
