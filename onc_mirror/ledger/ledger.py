@@ -10,6 +10,7 @@ from onc_mirror.ledger import recording, summarising
 from onc_mirror.ledger.failing import read_failures
 from onc_mirror.ledger.leases import Leases
 from onc_mirror.ledger.readings import Readings
+from onc_mirror.ledger.restoring import Restoration
 from onc_mirror.ledger.rows import archive_file, key_of
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.ledger.transactions import Transactions
@@ -42,12 +43,14 @@ class Ledger:
     Attributes:
         leases: Who works on what.
         readings: When each object was last read back.
+        restoration: What a rebuild writes.
     """
 
     def __init__(self, engine: Engine, place: str) -> None:
         self._database = Transactions(engine, place)
         self.leases = Leases(self._database)
         self.readings = Readings(self._database)
+        self.restoration = Restoration(self._database)
 
     def __enter__(self) -> Self:
         return self

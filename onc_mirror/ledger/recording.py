@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from onc_mirror.model import ArchiveFile, Outcome
 
 _KEY = ("device_code", "filename")
-_FAILURE = ("state", "state_since", "reason", "detail", "rule", "attempts", "next_try_at")
-_SETTLED = ("settled_at", "settled_bytes")
-_OBJECT = ("key", "sha256", "size_bytes", "grade", "mirrored_at", "last_read_at", "damaged_at")
+FAILURE = ("state", "state_since", "reason", "detail", "rule", "attempts", "next_try_at")
+SETTLED = ("settled_at", "settled_bytes")
+OBJECT = ("key", "sha256", "size_bytes", "grade", "mirrored_at", "last_read_at", "damaged_at")
 _BAD_COPY = ("quarantine_key", "quarantine_sha256")
 _DAMAGE = (MISSING_OBJECT, DAMAGED_OBJECT)
-_RELISTED = (
+RELISTED = (
     "last_listed_at",
     "last_run_id",
     "product_code",
@@ -51,10 +51,10 @@ _RELISTED = (
 # What an outcome changes in a row that is there. Nothing else is touched: a held or quarantined file may have an
 # older proven object, and a file filtered for now keeps its ladder of attempts.
 _CHANGES: Mapping[State, tuple[str, ...]] = {
-    State.MIRRORED: (*_FAILURE, *_SETTLED, *_OBJECT),
-    State.HELD: _FAILURE,
-    State.QUARANTINED: (*_FAILURE, *_SETTLED, *_BAD_COPY),
-    State.GONE: _FAILURE,
+    State.MIRRORED: (*FAILURE, *SETTLED, *OBJECT),
+    State.HELD: FAILURE,
+    State.QUARANTINED: (*FAILURE, *SETTLED, *_BAD_COPY),
+    State.GONE: FAILURE,
     State.FILTERED: ("state", "state_since", "rule"),
 }
 
@@ -82,7 +82,7 @@ def listed_rows(listed: Iterable[ArchiveFile], *, run_id: str, now: datetime) ->
 @cache
 def listed_statement(dialect: str) -> Insert:
     """Return the upsert of listed files: a new one is `listed`, a known one keeps its state and settled facts."""
-    return _upsert(dialect, lambda new: {name: new[name] for name in _RELISTED})
+    return _upsert(dialect, lambda new: {name: new[name] for name in RELISTED})
 
 
 class Grounds(enum.Enum):
