@@ -13,7 +13,7 @@ from tests.model.world import DEVICES
 from tests.support.marked_files import BROKEN, SOUND
 
 devices = st.sampled_from(DEVICES)
-marks = st.sampled_from([SOUND, SOUND, SOUND, BROKEN])
+marks = st.sampled_from([SOUND, SOUND, SOUND, SOUND, BROKEN])
 extensions = st.sampled_from(["hdf5", "hdf5", "txt"])
 lags = st.sampled_from([timedelta(0), timedelta(hours=3), timedelta(days=1), timedelta(days=40)])
 """How much older than now the data are."""
@@ -21,6 +21,14 @@ delays = st.sampled_from([timedelta(0), timedelta(0), timedelta(minutes=10), tim
 """How much later than archived a file is listed: less than the overlap, else only a reconcile can find it."""
 
 ODD_NAMES = ["../../escaped.hdf5", "a/b.hdf5", "nul\0.hdf5", "a" * 5000 + ".hdf5", "", ".", None, 17]
+UNDATED = dict.fromkeys(["dateFrom", "dateTo", "archivedDate", "modifyDate"])
+oddities: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.sampled_from(ODD_NAMES).map(lambda name: {"filename": name}),
+    st.sampled_from(ODD_NAMES).map(lambda name: {"filename": name, **UNDATED}),
+    st.sampled_from([*DEVICES, "STRANGER1"]).map(lambda code: {"deviceCode": code}),
+    st.just({"fileSize": None}),
+)
+"""What such rows have differently; a field that is None is left out."""
 
 
 class ArchiveRules(Machine):
@@ -45,21 +53,12 @@ class ArchiveRules(Machine):
             names.append(str(row["filename"]))
         return multiple(*names)
 
-    @rule(target=taken_in, device=devices)
-    def take_in_of_unknown_size(self, device: str) -> str:
-        row = self._row(device, "hdf5", timedelta(0))
-        self.world.put(row, self._body(SOUND), device)
-        return str(row["filename"])
-
-    @rule(device=devices, name=st.sampled_from(ODD_NAMES), dated=st.booleans())
-    def take_in_odd_name(self, device: str, name: Any, *, dated: bool) -> None:
-        row = self._row(device, "hdf5", timedelta(0)) | {"filename": name}
-        self.world.put(row if dated else {"filename": name}, b"", device)
-
-    @rule(device=devices, other=st.sampled_from([*DEVICES, "STRANGER1"]))
-    def list_row_of_another_device(self, device: str, other: str) -> None:
+    @rule(target=taken_in, device=devices, oddity=oddities)
+    def take_in_odd(self, device: str, oddity: dict[str, Any]) -> MultipleResults[str]:
         body = self._body(SOUND)
-        self.world.put(_sized(self._row(other, "hdf5", timedelta(0)), body), body, device)
+        row = _sized(self._row(device, "hdf5", timedelta(0)), body) | oddity
+        self.world.put({key: value for key, value in row.items() if value is not None}, body, device)
+        return multiple() if "filename" in oddity or "deviceCode" in oddity else multiple(row["filename"])
 
     @rule(name=taken_in, mark=marks, other_day=st.booleans(), same_size=st.booleans())
     def archive_again(self, name: str, mark: bytes, *, other_day: bool, same_size: bool) -> None:

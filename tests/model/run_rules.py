@@ -23,8 +23,15 @@ class RunRules(Machine):
         self.world.now += after
         self.checked_run()
 
+    @rule(hours=st.integers(1, 3))
+    def run_every_hour(self, hours: int) -> None:
+        for _ in range(hours):
+            self.world.now += timedelta(hours=1)
+            self.checked_run()
+
     @rule()
-    def run_an_hour_later(self) -> None:
+    def run_when_all_is_well(self) -> None:
+        self.world.calm()
         self.world.now += timedelta(hours=1)
         self.checked_run()
 
@@ -36,7 +43,7 @@ class RunRules(Machine):
         if report is not None and not (report.held or report.failed or report.errors):
             promises.check_quiet(self.world, self.checked_run())
 
-    @rule(after=pauses, effects=st.integers(0, 25))
+    @rule(after=pauses, effects=st.integers(0, 14))
     def run_killed(self, after: timedelta, effects: int) -> None:
         self.world.now += after
         self.checked_run(effects)
