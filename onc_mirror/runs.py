@@ -49,12 +49,17 @@ class Run:
 
 
 @contextmanager
-def begun_run(mirror: Mirror, flow: str) -> Iterator[Run]:
+def begun_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Iterator[Run]:
     """Begin a run and keep its leases alive.
 
     One that breaks off, or is told to stop, ends in a report in the ledger that says why.
+
+    Args:
+        mirror: The parts.
+        flow: What runs.
+        run_id: Its name, when somebody waits for its report under it.
     """
-    run = begin_run(mirror, flow)
+    run = begin_run(mirror, flow, run_id)
     try:
         with beating(mirror.ledger, run.run_id, mirror.settings.lease, mirror.clock):
             yield run
@@ -67,10 +72,10 @@ def begun_run(mirror: Mirror, flow: str) -> Iterator[Run]:
         raise
 
 
-def begin_run(mirror: Mirror, flow: str) -> Run:
+def begin_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Run:
     """Fix the run's moment and name, and note in the ledger that it began."""
     now = mirror.clock()
-    run = Run(f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", flow, now)
+    run = Run(run_id or f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", flow, now)
     mirror.ledger.start_run(run.run_id, flow, now, alive_until=now + mirror.settings.lease)
     return run
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tasks.spreading import PART_DEPLOYMENT
+
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
@@ -22,6 +24,7 @@ DOCUMENTED = {
     "reconcile/weekly": "40 4 * * 0",
     "scrub/daily": "20 6 * * *",
 }
+WITHOUT_SCHEDULE = ("backfill/backfill", "backfill-part/part")
 
 # As a worker does, in a process that has imported nothing of ours, and without Prefect's stand-in for broken flows.
 LOAD = """
@@ -51,17 +54,30 @@ def load(entrypoint: str, home: Path) -> dict[str, Any]:
 def test_deployments_are_the_documented_ones(tmp_path: Path) -> None:
     flows = [load(one["entrypoint"], tmp_path) for one in DEPLOYMENTS]
 
-    assert [f"{flow['name']}/{one['name']}" for flow, one in zip(flows, DEPLOYMENTS, strict=True)] == list(DOCUMENTED)
+    names = [f"{flow['name']}/{one['name']}" for flow, one in zip(flows, DEPLOYMENTS, strict=True)]
+    assert names == [*DOCUMENTED, *WITHOUT_SCHEDULE]
     for flow, one in zip(flows, DEPLOYMENTS, strict=True):
         window = set() if flow["name"] == "scrub" else {"since", "until"}
         assert {*window, "devices", *one.get("parameters", ())} <= set(flow["parameters"])
 
 
 def test_each_runs_when_it_is_said_to_and_never_twice_at_once() -> None:
-    for one, cron in zip(DEPLOYMENTS, DOCUMENTED.values(), strict=True):
+    scheduled = [one for one in DEPLOYMENTS if "schedules" in one]
+    for one, cron in zip(scheduled, DOCUMENTED.values(), strict=True):
         assert [(each["cron"], each["timezone"]) for each in one["schedules"]] == [(cron, "UTC")]
         assert one["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
-        assert one["work_pool"]["name"] == "onc-mirror"
+    assert {one["work_pool"]["name"] for one in DEPLOYMENTS} == {"onc-mirror"}
+
+
+def test_what_is_run_by_hand_may_run_at_any_time() -> None:
+    by_hand = [one for one in DEPLOYMENTS if "schedules" not in one]
+
+    assert [one["name"] for one in by_hand] == [name.partition("/")[2] for name in WITHOUT_SCHEDULE]
+    assert not [one for one in by_hand if "concurrency_limit" in one]
+
+
+def test_a_large_backfill_starts_runs_of_a_deployment_that_is_there() -> None:
+    assert PART_DEPLOYMENT in WITHOUT_SCHEDULE
 
 
 def test_nothing_else_begins_while_the_hourly_run_does() -> None:

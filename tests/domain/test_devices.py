@@ -189,7 +189,7 @@ def test_codes_are_taken_as_asked_without_asking_the_archive() -> None:
     ],
     ids=["category", "location", "both", "codes too"],
 )
-def test_filters_narrow_the_table(filters: dict[str, list[str]], expected: list[str]) -> None:
+def test_filters_narrow_the_table(filters: dict[str, Any], expected: list[str]) -> None:
     with (
         raw_server(lambda _, connection: connection.sendall(IN)) as server,
         open_archive(server.url) as archive,
@@ -207,6 +207,6 @@ def test_filters_narrow_the_table(filters: dict[str, list[str]], expected: list[
         ({"codes": ["STRANGER"], "locations": ["STR3"]}, "does not know STRANGER"),
     ],
 )
-def test_filter_that_leaves_nothing_is_a_wrong_setting(filters: dict[str, list[str]], match: str) -> None:
+def test_filter_that_leaves_nothing_is_a_wrong_setting(filters: dict[str, Any], match: str) -> None:
     with open_archive(unused_url()) as archive, pytest.raises(SettingsError, match=match):
         choose_devices(archive, load_device_table(), **filters, now=NOW)

@@ -1,0 +1,110 @@
+"""The backfill: a range of data time, fetched day by day of each device, by this run or by many on many workers.
+
+Run it as `backfill/backfill`. Whatever the range, it can be repeated: what is mirrored is not fetched again, and a
+slice that is done costs one listing. It has a share of the transfers, so that the hourly run never waits for it. It
+needs the environment of `onc-mirror` (ONC_TOKEN, ONC_MIRROR_STORE_URL, AWS_*); a range of more than `slices_per_run`
+days of devices needs a work pool that takes several runs at a time, as this one waits for its child runs
+(`backfill-part/part`). When it fails, look at its artifacts first: `backfill-attention` names what is wrong, and why.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from prefect import flow
+from pydantic import Field
+
+from onc_mirror.backfilling import FLOW, BackfillRequest
+from onc_mirror.mirror import open_mirror
+from onc_mirror.progressing import Progress
+from onc_mirror.runs import begun_run
+from onc_mirror.settings import MirrorSettings, load_settings
+from tasks.backfilling import (
+    begin_backfill,
+    fill_slices,
+    finish_backfill,
+    forecast_state,
+    look_ahead,
+    new_tally,
+    show_forecast,
+)
+from tasks.policy import safely
+from tasks.progress import shown_progress
+from tasks.reporting import final_state, show_run
+from tasks.spreading import RUNS_IN_FLIGHT, SLICES_PER_RUN, Spread, run_parts
+from tasks.starting import backfill_request
+
+if TYPE_CHECKING:
+    from prefect import State
+
+
+@flow(name=FLOW, log_prints=False, persist_result=False)
+def backfill(  # noqa: PLR0913 - the parameters of a deployment
+    since: datetime,
+    until: datetime | None = None,
+    devices: list[str] | None = None,
+    *,
+    products: list[str] | None = None,
+    extensions: list[str] | None = None,
+    only: Literal["failed"] | None = None,
+    dry_run: bool = False,
+    slices_per_run: Annotated[int, Field(ge=1, le=1000)] = SLICES_PER_RUN,
+    runs_in_flight: Annotated[int, Field(ge=1, le=50)] = RUNS_IN_FLIGHT,
+) -> State[Any]:
+    """Mirror the data of a range of days.
+
+    Args:
+        since: Begin of the data, with its whole day; UTC unless it has a zone.
+        until: End of the data, with its whole day, instead of now.
+        devices: Device codes instead of all devices of the table that were in the water then.
+        products: Data product codes instead of all.
+        extensions: Extensions instead of those of the settings.
+        only: With `failed` only files that are held, or were given up after their last attempt.
+        dry_run: Only say what would be fetched, and how long it may take.
+        slices_per_run: Days of devices that this run does itself; more become child runs of as many each.
+        runs_in_flight: Child runs at a time.
+
+    Returns:
+        Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when
+        something could not be listed or a file failed.
+    """
+    options = {"products": products, "extensions": extensions, "only": only}
+    return _backfill(since, until, devices, options, dry_run=dry_run, limits=(slices_per_run, runs_in_flight))
+
+
+# Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
+@safely
+def _backfill(  # noqa: PLR0913 - as above
+    since: datetime,
+    until: datetime | None,
+    devices: list[str] | None,
+    options: dict[str, Any],
+    *,
+    dry_run: bool,
+    limits: tuple[int, int],
+) -> State[Any]:
+    settings = load_settings()
+    request = backfill_request(settings, since, until, devices=devices, **options)
+    return _look_ahead(settings, request) if dry_run else _fill(settings, request, Spread(*limits, options))
+
+
+def _look_ahead(settings: MirrorSettings, request: BackfillRequest) -> State[Any]:
+    with open_mirror(settings) as mirror:
+        forecast = look_ahead(mirror, request)
+    show_forecast(forecast, return_state=True)  # a table that cannot be shown changes nothing
+    return forecast_state(forecast)
+
+
+def _fill(settings: MirrorSettings, request: BackfillRequest, spread: Spread) -> State[Any]:
+    with open_mirror(settings) as mirror, begun_run(mirror, FLOW) as run:
+        span = begin_backfill(mirror, run, request)
+        tally, progress = new_tally(span), Progress()
+        with shown_progress(run, progress):
+            if span.slices <= spread.slices_per_run:
+                fill_slices(mirror, span, tally, progress)
+            else:
+                run_parts(mirror, span, tally, progress, spread)
+        report = finish_backfill(mirror, run, span, tally)
+    show_run(report, settings.store_url)
+    return final_state(report)

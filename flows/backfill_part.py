@@ -1,0 +1,76 @@
+"""A part of a large backfill: some days of some devices. `backfill/backfill` starts it, and adds up what it reports.
+
+It has no schedule, and nobody needs to start it by hand. A part whose process dies is started once more by the
+backfill, and does only what is left.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from prefect import flow
+
+from onc_mirror.backfilling import BackfillRequest
+from onc_mirror.mirror import open_mirror
+from onc_mirror.progressing import Progress
+from onc_mirror.runs import begun_run
+from onc_mirror.settings import MirrorSettings, load_settings
+from tasks.backfilling import begin_backfill, fill_slices, finish_backfill, new_tally
+from tasks.policy import safely
+from tasks.progress import shown_progress
+from tasks.reporting import final_state, show_run
+from tasks.spreading import PART_FLOW
+from tasks.starting import backfill_request
+
+if TYPE_CHECKING:
+    from prefect import State
+
+
+@flow(name=PART_FLOW, log_prints=False, persist_result=False)
+def backfill_part(  # noqa: PLR0913 - the parameters of a deployment
+    since: datetime,
+    until: datetime | None = None,
+    devices: list[str] | None = None,
+    *,
+    products: list[str] | None = None,
+    extensions: list[str] | None = None,
+    only: Literal["failed"] | None = None,
+    run_id: str | None = None,
+) -> State[Any]:
+    """Mirror some days of some devices in this run.
+
+    Args:
+        since: As for `backfill`.
+        until: As for `backfill`.
+        devices: As for `backfill`.
+        products: As for `backfill`.
+        extensions: As for `backfill`.
+        only: As for `backfill`.
+        run_id: Name under which the ledger keeps the report.
+
+    Returns:
+        As `backfill`.
+    """
+    options = {"products": products, "extensions": extensions, "only": only}
+    return _backfill_part(since, until, devices, options, run_id)
+
+
+# Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
+@safely
+def _backfill_part(
+    since: datetime, until: datetime | None, devices: list[str] | None, options: dict[str, Any], run_id: str | None
+) -> State[Any]:
+    settings = load_settings()
+    return _fill(settings, backfill_request(settings, since, until, devices=devices, **options), run_id)
+
+
+def _fill(settings: MirrorSettings, request: BackfillRequest, run_id: str | None) -> State[Any]:
+    with open_mirror(settings) as mirror, begun_run(mirror, PART_FLOW, run_id) as run:
+        span = begin_backfill(mirror, run, request)
+        tally, progress = new_tally(span), Progress()
+        with shown_progress(run, progress):
+            fill_slices(mirror, span, tally, progress)
+        report = finish_backfill(mirror, run, span, tally)
+    show_run(report, settings.store_url)
+    return final_state(report)

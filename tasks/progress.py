@@ -1,0 +1,66 @@
+"""How far a run is, as a progress artifact that is renewed every few seconds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from onc_mirror.progressing import Progress
+from onc_mirror.redacting import redact
+from onc_mirror.runs import Run
+from tasks.policy import UNCACHED, safely
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+_RENEWED_EVERY_S = 5.0
+
+
+@task(name="show-progress", **UNCACHED)
+@safely
+def begin_progress(run: Run) -> UUID:
+    """Put a progress bar where the Prefect UI shows it."""
+    # Typed for callers that await it as well; here it has the id already.
+    shown: Any = create_progress_artifact(
+        0.0, key=f"{run.flow}-progress", description=f"Run {run.run_id}: it begins."
+    )
+    return UUID(str(shown))
+
+
+@contextmanager
+def shown_progress(run: Run, progress: Progress) -> Iterator[None]:
+    """Show how far a run is while the block runs; what cannot be shown stops nothing."""
+    shown = begin_progress(run, return_state=True).result(raise_on_failure=False)
+    if not isinstance(shown, UUID):
+        yield
+        return
+    done, began = threading.Event(), time.monotonic()
+
+    def renew() -> None:
+        text = f"Run {run.run_id}: {progress.sentence(time.monotonic() - began)}"
+        try:
+            update_progress_artifact(shown, 100 * progress.share, text)
+        except Exception as error:  # noqa: BLE001 - a server that is away for a while is no reason to end a backfill
+            logger.warning("progress=not-shown detail=%r", redact(str(error)))
+
+    def keep_renewing() -> None:
+        while not done.wait(_RENEWED_EVERY_S):
+            renew()
+
+    thread = threading.Thread(target=keep_renewing, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        renew()
