@@ -37,6 +37,9 @@ ARCHIVE_FIELDS = {
     "path": "onc-path",
 }
 EXTRA = "onc-extra"
+RELEASED = "released-by"
+"""Of an object that an operator took out of quarantine: its grade may be lower than the settings ask for."""
+
 # What changes when the archive replaces a file under its name. modifyDate is left out: it trails
 # archivedDate by seconds and so differs between two listings of the same content.
 _IDENTITY = ("archivedDate", "fileSize", "uncompressedFileSize")
@@ -45,13 +48,21 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,19}")
 _PLAIN = "!#$&'()*+,/:;=?@[]{}|^`\"<>\\"
 
 
-def object_metadata(file: ArchiveFile, verdict: Verdict, *, now: datetime) -> dict[str, str]:
+def object_metadata(file: ArchiveFile, verdict: Verdict, *, now: datetime, released: bool = False) -> dict[str, str]:
     """Metadata of the object that holds `file`: ASCII, within S3's 2 kB.
 
     The store adds the measured hashes. A field that does not fit any more is left out; what tells one content from
     the next comes first.
+
+    Args:
+        file: The archive row.
+        verdict: How far the object was proven.
+        now: The moment, UTC.
+        released: Whether an operator took the bytes out of quarantine.
     """
     metadata = {"mirrored-at": now.isoformat(timespec="milliseconds")}
+    if released:
+        metadata[RELEASED] = "operator"
     if verdict.grade is not None:
         metadata["grade"] = str(verdict.grade)
     known = {ARCHIVE_FIELDS[field]: file.row.get(field) for field in (*_IDENTITY, *ARCHIVE_FIELDS)}
@@ -86,17 +97,26 @@ def archive_fields(metadata: Mapping[str, str]) -> dict[str, Any]:
 def holds(stored: StoredObject | None, file: ArchiveFile, grade: Grade) -> bool:
     """Whether `stored` is this very archive row, proven at least to `grade`: then no transfer is needed.
 
-    It is how a run that was killed between publishing and recording converges without a second download.
+    A lower grade will do where an operator said so. It is how a run that was killed between publishing and recording
+    converges without a second download.
     """
     if stored is None or not stored.metadata.get("sha256") or not stored.metadata.get("grade"):
         return False
-    kept = archive_fields(stored.metadata)
-    same = all(_as_told(kept.get(field)) == _as_told(file.row.get(field)) for field in _IDENTITY)
     try:
         proven = Grade(stored.metadata["grade"]).rank >= reachable_grade(file, grade).rank
     except ValueError:
         return False  # a grade of another version of the mirror: what it proves is not known here
-    return same and proven and file.expected_bytes in (None, stored.size_bytes)
+    return (
+        is_of_row(stored, file)
+        and (proven or RELEASED in stored.metadata)
+        and file.expected_bytes in (None, stored.size_bytes)
+    )
+
+
+def is_of_row(stored: StoredObject, file: ArchiveFile) -> bool:
+    """Whether `stored` was fetched for the archive's row as it is now, proven or not."""
+    kept = archive_fields(stored.metadata)
+    return all(_as_told(kept.get(field)) == _as_told(file.row.get(field)) for field in _IDENTITY)
 
 
 def names(stored: StoredObject, file: ArchiveFile) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from onc_mirror.errors import StoreUnavailableError
+from onc_mirror.downloading import room_on_disk
+from onc_mirror.errors import ObjectMissingError, StoreUnavailableError
+from onc_mirror.model import Fetched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from onc_mirror.store import ObjectStore
 
@@ -53,3 +56,23 @@ def measure(store: ObjectStore, key: str, progress: Callable[[int], None]) -> st
         digest.update(chunk)
         progress(len(chunk))
     return digest.hexdigest()
+
+
+def read_into(store: ObjectStore, key: str, path: Path) -> Fetched | None:
+    """Read an object into a file in a scratch slot, measured on the way; None when there is no such object.
+
+    Raises:
+        ScratchFullError: The disk has no room for it.
+        MirrorError: As `read_chunks`.
+    """
+    size, sha256, md5 = 0, hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    try:
+        with room_on_disk(path), path.open("wb") as sink:
+            for chunk in read_chunks(store, key):
+                sha256.update(chunk)
+                md5.update(chunk)
+                size += len(chunk)
+                sink.write(chunk)
+    except ObjectMissingError:
+        return None
+    return Fetched(path, size, sha256.hexdigest(), md5.hexdigest())

@@ -11,24 +11,19 @@ download and nothing else; its bytes are then under `quarantine/` with their mea
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from typing import TYPE_CHECKING
 
-from onc_mirror.downloading import room_on_disk
-from onc_mirror.errors import ObjectMissingError
 from onc_mirror.layout import quarantine_key
-from onc_mirror.model import DAMAGED_OBJECT, Decision, Fetched, Outcome, Verdict
+from onc_mirror.model import DAMAGED_OBJECT, Decision, Outcome, Verdict
 from onc_mirror.provenance import object_metadata
-from onc_mirror.reading import read_chunks
+from onc_mirror.reading import read_into
 from onc_mirror.retrying import with_retries
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from onc_mirror.mirror import Mirror
-    from onc_mirror.model import ArchiveFile, ProvenObject, StoredObject
+    from onc_mirror.model import ArchiveFile, Fetched, ProvenObject, StoredObject
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +69,7 @@ def _keep(mirror: Mirror, file: ArchiveFile, proven: ProvenObject) -> str | None
     if stored is None:
         return None
     with mirror.scratch.slot(stored.size_bytes) as folder:
-        found = _fetch(mirror, stored, folder)
+        found = read_into(mirror.store, stored.key, folder / "damaged")
         if found is None:
             return None
         if found.sha256 == stored.metadata.get("sha256"):
@@ -102,19 +97,3 @@ def _quarantine(mirror: Mirror, file: ArchiveFile, proven: ProvenObject, found: 
     mirror.store.write(f"{key}.json", json.dumps(note, indent=2, default=str).encode(), "application/json")
     logger.warning("file=%s key=%s: damaged bytes kept as %s", file.filename, proven.key, key)
     return key
-
-
-def _fetch(mirror: Mirror, stored: StoredObject, folder: Path) -> Fetched | None:
-    """Read an object into scratch; None when it is gone by now."""
-    path, size = folder / "damaged", 0
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    try:
-        with room_on_disk(path), path.open("wb") as sink:
-            for chunk in read_chunks(mirror.store, stored.key):
-                sha256.update(chunk)
-                md5.update(chunk)
-                size += len(chunk)
-                sink.write(chunk)
-    except ObjectMissingError:
-        return None
-    return Fetched(path, size, sha256.hexdigest(), md5.hexdigest())

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # Each but the first needs another run to conclude a file between two statements of this one.
 _ROUNDS = 5
 
+WIDENED_AT_ONCE = 500
+"""Files of a device that one run takes up because the settings want them by now; the next runs take up the rest."""
+
 # Keeps the plan's columns when no device could be listed.
 _NOTHING = Listing("", None, ())
 
@@ -34,8 +37,8 @@ _NOTHING = Listing("", None, ())
 def plan_run(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.DataFrame:
     """Decide about every listed row, and enter in the ledger what is decided without a transfer.
 
-    Files that earlier runs left unfinished join the listed ones, so that they are taken up again although the
-    window lists them no more.
+    Files that earlier runs left unfinished, or left out by a rule that the settings have no more, join the listed
+    ones, so that they are taken up although the window lists them no more.
 
     Returns:
         The rows of `planning.plan`, one per file of all devices.
@@ -102,17 +105,24 @@ def decide(mirror: Mirror, inquiry: Inquiry, listing: Listing, *, again: Collect
         As `plan_run`.
     """
     code = listing.device_code
-    left = mirror.ledger.unfinished(code) if inquiry.request.takes_up_held else ()
+    selection = _selection(mirror, inquiry)
+    left = _left_over(mirror, code, selection) if inquiry.request.takes_up_held else ()
     named = {file.filename for file in (*listing.files, *listing.unlisted)}
     files = [*listing.files, *(file for file in left if file.filename not in named)]
     entries = mirror.ledger.entries(code, [file.filename for file in (*files, *listing.unlisted)])
     entries = planning.as_held(entries, again) if again else entries
     rows = listing_frame(files)
-    planned = planning.plan(rows, entries, _selection(mirror, inquiry), now=inquiry.run.began_at, device_code=code)
+    planned = planning.plan(rows, entries, selection, now=inquiry.run.began_at, device_code=code)
     if not listing.unlisted:
         return planned
     gone = planning.plan_unlisted(listing_frame(listing.unlisted), entries, now=inquiry.run.began_at)
     return pd.concat([planned, gone])
+
+
+def _left_over(mirror: Mirror, device_code: str, selection: Selection) -> tuple[ArchiveFile, ...]:
+    """What earlier runs left unfinished, and what they left out that `selection` wants by now."""
+    wanted = mirror.ledger.no_longer_filtered(device_code, selection, WIDENED_AT_ONCE)
+    return (*mirror.ledger.unfinished(device_code), *wanted)
 
 
 def _selection(mirror: Mirror, inquiry: Inquiry) -> Selection:

@@ -106,7 +106,7 @@ def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
         kept_key = keep_damaged(mirror, file)
         outcome = _adopt(mirror, file) or _transfer(mirror, file, steps)
         if outcome.decision in {Decision.MIRRORED, Decision.ALREADY}:
-            outcome = _retire_former(mirror, outcome)
+            outcome = retire_former(mirror, outcome)
         if kept_key is not None:
             outcome = replace(outcome, detail=f"{outcome.detail} Damaged bytes are kept as {kept_key}.".lstrip())
     except NotReadyError as error:
@@ -140,17 +140,19 @@ def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdic
     return mirror.validator.validate(fetched.path, file.filename, reachable_grade(file, mirror.settings.grade))
 
 
-def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> Published:
+def publish_file(
+    mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict, *, released: bool = False
+) -> Published:
     """Put the bytes where the verdict says they belong.
 
     Bytes that passed go under their final key; a different copy that was there is first kept under `superseded/`.
     Bytes that failed go to `quarantine/` with their reason and the archive row beside them. Done twice it leaves
-    the same objects.
+    the same objects. `released` says that an operator took the bytes out of quarantine.
 
     Raises:
         MirrorError: The store did not take them.
     """
-    metadata = object_metadata(file, verdict, now=mirror.clock())
+    metadata = object_metadata(file, verdict, now=mirror.clock(), released=released)
     if not verdict.passed:
         return Published(_quarantine(mirror, file, fetched, verdict, metadata))
     key = mirrored_key(file, mirror.settings.layout)
@@ -231,7 +233,7 @@ def _after_damage(verdict: Verdict) -> Verdict:
     return replace(verdict, detail=f"{told}; {second}")
 
 
-def _retire_former(mirror: Mirror, outcome: Outcome) -> Outcome:
+def retire_former(mirror: Mirror, outcome: Outcome) -> Outcome:
     """Move the copy that the ledger still knows under another key out of the way of its successor."""
     former = mirror.ledger.proven_object(outcome.file)
     if former is None:

@@ -33,6 +33,7 @@ COMMANDS = {
     "list": ("onc_mirror.cli.browse:list_files", "List what the archive has, without downloading."),
     "mirror": ("onc_mirror.cli.mirror:mirror", "Mirror what the archive newly took in."),
     "products": ("onc_mirror.cli.browse:products", "Show the data products that devices offer."),
+    "quarantine": ("onc_mirror.cli.quarantine:quarantine", "Look at bad files; try them again, or release them."),
     "rebuild": ("onc_mirror.cli.rebuild:rebuild", "Make a lost ledger anew from the bucket alone."),
     "reconcile": ("onc_mirror.cli.reconcile:reconcile", "Compare archive, ledger and bucket; fetch what is missing."),
     "scrub": ("onc_mirror.cli.scrub:scrub", "Read stored objects back; mend what is damaged."),

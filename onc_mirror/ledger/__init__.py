@@ -4,8 +4,9 @@ SQLite in WAL mode by default, PostgreSQL when several workers share it; `open_l
 The ledger is not the truth for bytes (that is the bucket, which describes itself), so it may be lost and rebuilt.
 """
 
+from onc_mirror.ledger.dossiers import Dossier
 from onc_mirror.ledger.ledger import Ledger
 from onc_mirror.ledger.opening import missing_ledger, open_ledger
 from onc_mirror.ledger.summarising import DeviceSummary, FileRecord, RunRecord
 
-__all__ = ["DeviceSummary", "FileRecord", "Ledger", "RunRecord", "missing_ledger", "open_ledger"]
+__all__ = ["DeviceSummary", "Dossier", "FileRecord", "Ledger", "RunRecord", "missing_ledger", "open_ledger"]

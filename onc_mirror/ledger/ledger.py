@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import and_, false, func, or_, select, true, update
 
-from onc_mirror.ledger import recording, summarising
+from onc_mirror.changes import read_content
+from onc_mirror.ledger import recording, summarising, widening
+from onc_mirror.ledger.dossiers import Dossiers
 from onc_mirror.ledger.failing import read_failures
 from onc_mirror.ledger.leases import Leases
 from onc_mirror.ledger.readings import Readings
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from onc_mirror.ledger.summarising import DeviceSummary, FileRecord, RunRecord
     from onc_mirror.model import ArchiveFile, Outcome, TimeWindow
     from onc_mirror.reporting import RunReport
+    from onc_mirror.selection import Selection
 
 RUNNING = "running"
 
@@ -42,6 +45,7 @@ class Ledger:
 
     Attributes:
         leases: Who works on what.
+        dossiers: Single files, for operators.
         readings: When each object was last read back.
         restoration: What a rebuild writes.
     """
@@ -49,6 +53,7 @@ class Ledger:
     def __init__(self, engine: Engine, place: str) -> None:
         self._database = Transactions(engine, place)
         self.leases = Leases(self._database)
+        self.dossiers = Dossiers(self._database)
         self.readings = Readings(self._database)
         self.restoration = Restoration(self._database)
 
@@ -151,6 +156,11 @@ class Ledger:
         with self._database.reading() as connection:
             return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
 
+    def no_longer_filtered(self, device_code: str, selection: Selection, limit: int) -> tuple[ArchiveFile, ...]:
+        """Return the device's filtered files that a selection may want by now, newest data first; at most `limit`."""
+        with self._database.reading() as connection:
+            return widening.read_no_longer_filtered(connection, device_code, selection, limit)
+
     def failures(self, device_code: str, window: TimeWindow) -> tuple[Outcome, ...]:
         """Return the device's files with data that begin in a window and that are held, or were given up, by name.
 
@@ -164,14 +174,14 @@ class Ledger:
     def proven_object(self, file: ArchiveFile) -> ProvenObject | None:
         """Return the proven object of a file, whatever the file's state is since; None when there never was one."""
         device_code, filename = key_of(file.device_code, file.filename)
-        query = select(files.c.key, files.c.sha256, files.c.damaged_at).where(
+        query = select(files.c.key, files.c.sha256, files.c.damaged_at, files.c.found).where(
             files.c.device_code == device_code, files.c.filename == filename
         )
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         if row is None or row.key is None or row.sha256 is None:
             return None
-        return ProvenObject(row.key, row.sha256, damaged=row.damaged_at is not None)
+        return ProvenObject(row.key, row.sha256, damaged=row.damaged_at is not None, content=read_content(row.found))
 
     def attempts(self, file: ArchiveFile) -> int:
         """Return how many attempts at a held file have failed by its own fault; 0 when it is not held."""

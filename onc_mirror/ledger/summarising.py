@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+KILLED = "killed"
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceSummary:
@@ -30,6 +32,8 @@ class DeviceSummary:
         size_bytes: Bytes by state: measured for `MIRRORED`, as the archive lists them for the others.
         oldest_held_since: Since when the longest-held file is held, or None.
         newest_data_at: The end of the newest data that is mirrored, or None.
+        suspicion: Why its listings are not believed, or None.
+        suspicious_since: Since when, UTC, or None.
     """
 
     device_code: str
@@ -38,6 +42,8 @@ class DeviceSummary:
     size_bytes: Mapping[State, int]
     oldest_held_since: datetime | None
     newest_data_at: datetime | None
+    suspicion: str | None = None
+    suspicious_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class RunRecord:
         started_at: When it began, UTC.
         finished_at: When it ended; None when it is running, or was killed.
         state: `running`, or the state of its report.
+        alive_until: While it runs, until when it is alive unless it says so again, UTC; None when nobody knows.
     """
 
     run_id: str
@@ -84,11 +91,17 @@ class RunRecord:
     started_at: datetime
     finished_at: datetime | None
     state: str
+    alive_until: datetime | None = None
+
+    def state_at(self, now: datetime) -> str:
+        """Return its state; `killed` when it ended without a word: its last sign of life is too long ago."""
+        silent = self.finished_at is None and self.alive_until is not None and self.alive_until < now
+        return KILLED if silent else self.state
 
 
 def summarise_devices(connection: Connection) -> tuple[DeviceSummary, ...]:
     """Return every device that has a watermark or a file, sorted by code."""
-    watermarks = {row.device_code: row.watermark for row in connection.execute(select(devices))}
+    standing = {row.device_code: row for row in connection.execute(select(devices))}
     listed = case((files.c.compression.is_(None), files.c.stored_bytes), else_=files.c.uncompressed_bytes)
     size = case((files.c.state == State.MIRRORED, files.c.size_bytes), else_=listed)
     by_state = connection.execute(
@@ -101,10 +114,10 @@ def summarise_devices(connection: Connection) -> tuple[DeviceSummary, ...]:
             func.max(files.c.ends_at).label("newest_data_at"),
         ).group_by(files.c.device_code, files.c.state)
     ).all()
-    found: dict[str, dict[State, Row[Any]]] = {code: {} for code in watermarks}
+    found: dict[str, dict[State, Row[Any]]] = {code: {} for code in standing}
     for row in by_state:
         found.setdefault(row.device_code, {})[State(row.state)] = row
-    return tuple(_summary(code, watermarks.get(code), rows) for code, rows in sorted(found.items()))
+    return tuple(_summary(code, standing.get(code), rows) for code, rows in sorted(found.items()))
 
 
 def read_files(
@@ -129,20 +142,22 @@ def read_files(
 
 def latest_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:
     """Return the runs that began last, the newest first."""
-    columns = (runs.c.run_id, runs.c.flow, runs.c.started_at, runs.c.finished_at, runs.c.state)
+    columns = (runs.c.run_id, runs.c.flow, runs.c.started_at, runs.c.finished_at, runs.c.state, runs.c.alive_until)
     newest = select(*columns).order_by(runs.c.started_at.desc(), runs.c.run_id.desc()).limit(limit)
     return tuple(RunRecord(*row) for row in connection.execute(newest))
 
 
-def _summary(device_code: str, watermark: datetime | None, rows: Mapping[State, Row[Any]]) -> DeviceSummary:
+def _summary(device_code: str, device: Row[Any] | None, rows: Mapping[State, Row[Any]]) -> DeviceSummary:
     held, mirrored = rows.get(State.HELD), rows.get(State.MIRRORED)
     return DeviceSummary(
         device_code,
-        watermark,
+        device.watermark if device else None,
         MappingProxyType({state: rows[state].files if state in rows else 0 for state in State}),
         MappingProxyType({state: int(rows[state].size_bytes) if state in rows else 0 for state in State}),
         held.oldest_since if held else None,
         mirrored.newest_data_at if mirrored else None,
+        device.suspicion if device else None,
+        device.suspicious_since if device else None,
     )
 
 
