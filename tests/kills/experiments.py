@@ -33,6 +33,10 @@ _ALL_WELL, _HELD = 0, 3
 _ONE_AT_A_TIME = 1
 
 
+class RunFailedError(Exception):
+    """A run that nothing kept from doing its work did not end well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aftermath:
     """What came of a kill.
@@ -95,7 +99,7 @@ class Experiment:
         """Mirror the first hour, and then the next one without a kill.
 
         Raises:
-            RuntimeError: Something is wrong although nothing was killed.
+            RunFailedError: Something is wrong although nothing was killed.
         """
         begin_first_hour(self.grounds.archive)
         self.model = self.grounds.copy_of()
@@ -111,11 +115,11 @@ class Experiment:
         end = self.mother.wait()
         self.usual_s = time.monotonic() - began
         if end.code != _HELD:
-            raise RuntimeError(f"A run that nobody kills ends with {end.code}: {end.out} {end.err}")
+            raise RunFailedError(f"The run that nobody kills ends with {end.code}: {end.out} {end.err}")
         self.trace = read_trace(path)
         self.ending, more = self._converge(world)
         if wrong or more:
-            raise RuntimeError(f"Without a kill: {[*wrong, *more]}")
+            raise RunFailedError(f"Without a kill: {[*wrong, *more]}")
         world.remove()
 
     def kill_at(self, boundary: Boundary) -> Aftermath:
@@ -155,12 +159,16 @@ class Experiment:
         )
 
     def _aftermath(self, world: World, end: End) -> Aftermath:
-        wait_until_gone(world.memory_bytes)
-        world.turn(NEXT_HOUR + LATER)
-        ending, wrong = self._converge(world)
+        try:
+            wait_until_gone(world.memory_bytes)
+            world.turn(NEXT_HOUR + LATER)
+            ending, wrong = self._converge(world)
+        except (RunFailedError, TimeoutError) as error:
+            return Aftermath(end.code == KILLED, (str(error),))
+        finally:
+            world.remove()
         wrong += _differences("objects", self.ending.contents, ending.contents)
         wrong += _differences("files", self.ending.states, ending.states)
-        world.remove()
         return Aftermath(end.code == KILLED, tuple(wrong))
 
     def _converge(self, world: World) -> tuple[Ending, list[str]]:
@@ -182,7 +190,7 @@ class Experiment:
         self._start(world)
         end = self.mother.wait()
         if end.code not in {_ALL_WELL, _HELD}:
-            raise RuntimeError(f"The run {when} ends with {end.code}: {end.out} {end.err}")
+            raise RunFailedError(f"The run {when} ends with {end.code}: {end.out} {end.err}")
         with world.credentials():
             scene = look_around(world.archive, world.settings, RunReport.from_json(end.out))
         return scene, [f"{when}: {what}" for what in broken_promises(scene, since=SINCE, kept=self.kept)]

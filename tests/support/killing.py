@@ -132,7 +132,10 @@ def wait_until_gone(memory_bytes: int) -> None:
         TimeoutError: One is, although nobody is there any more who could want its verdict.
     """
     mark = ["onc_mirror.validation.worker", str(memory_bytes)]
-    wait_until(lambda: not any(_command(process)[-2:] == mark for process in psutil.process_iter()))
+    try:
+        wait_until(lambda: not any(_command(process)[-2:] == mark for process in psutil.process_iter()))
+    except TimeoutError:
+        raise TimeoutError("Validation processes outlive the run that has started them.") from None
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -14,6 +14,7 @@ from onc_mirror.mirror import open_mirror
 from onc_mirror.mirroring import mirror_hour
 from onc_mirror.settings import MirrorSettings, load_settings
 from onc_mirror.store import ObjectStore, open_store
+from tests.support.promises import broken_promises, look_around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,20 +67,8 @@ class Bench:
         return {name: (state, reason) for name, state, reason in zip(*columns, strict=True)}
 
     def assert_promises_hold(self, report: RunReport) -> None:
-        """Published means proven; everything is accounted for; the numbers add up; scratch is empty."""
-        raw = self.objects("raw/")
-        for key, sha256 in raw.items():
-            assert sha256 == self.archive.true_sha256(key.rpartition("/")[2]), f"{key} is not what the archive has"
-        counts = (report.mirrored, report.already, report.held, report.quarantined, report.gone, report.failed)
-        assert report.listed == sum(counts) + sum(report.filtered.values())
-        states = {
-            (code, name): state for code in report.devices for name, (state, _) in self.ledger_states(code).items()
-        }
-        assert len(states) >= report.listed
-        assert "listed" not in states.values(), "a listed file was left without an end"
-        mirrored = {name for (_, name), state in states.items() if state == "mirrored"}
-        assert mirrored <= {key.rpartition("/")[2] for key in raw}
-        assert not [path for path in self.settings.scratch.rglob("*") if path.is_file()]
+        """All that `broken_promises` looks for is as promised after the run of this report."""
+        assert broken_promises(look_around(self.archive, self.settings, report)) == []
 
 
 def bench(archive: RunningArchive, folder: Path, **overrides: Any) -> Bench:

@@ -21,6 +21,7 @@ from onc_mirror.layout import mirrored_key
 from onc_mirror.ledger import open_ledger
 from onc_mirror.ledger.tables import files, runs, slots
 from onc_mirror.model import BY_THE_ROW, Grade
+from onc_mirror.planning import CLAIMED
 from onc_mirror.provenance import archive_fields, reachable_grade
 from onc_mirror.store import open_store
 
@@ -80,7 +81,8 @@ class Scene:
         entries: The ledger by device code and name.
         watermarks: By device; those that have one.
         kept_report: What the ledger has as the last run's report.
-        leases: How many files and slots somebody still has.
+        leases: How many files and slots somebody still has when the last run has ended.
+        left: Files in scratch, and half-written ones in a bucket that is a folder.
     """
 
     archive: RunningArchive
@@ -91,6 +93,7 @@ class Scene:
     watermarks: Mapping[str, datetime] = field(default_factory=dict)
     kept_report: str | None = None
     leases: int = 0
+    left: tuple[Path, ...] = ()
 
     @property
     def mirrored(self) -> dict[str, Thing]:
@@ -104,14 +107,14 @@ class Scene:
 
 def look_around(archive: RunningArchive, settings: MirrorSettings, report: RunReport) -> Scene:
     """Look at everything once."""
+    left = tuple(_left(settings))  # first, as opening a store clears away what it finds
     with open_ledger(settings.ledger) as ledger:
         known = [entry for code in _devices(ledger, report) for entry in _entries(ledger, code)]
         entries = {(entry.device_code, entry.filename): entry for entry in known}
         watermarks = {code: mark for code in report.devices if (mark := ledger.watermark(code)) is not None}
         kept_report = ledger.report(report.run_id)
-    return Scene(
-        archive, settings, report, look_at_bucket(settings), entries, watermarks, kept_report, _leases(settings)
-    )
+    things = look_at_bucket(settings)
+    return Scene(archive, settings, report, things, entries, watermarks, kept_report, _leases(settings), left)
 
 
 def look_at_bucket(settings: MirrorSettings) -> dict[str, Thing]:
@@ -141,11 +144,12 @@ def broken_promises(scene: Scene, *, since: datetime | None = None, kept: frozen
 
 
 def _unproven(scene: Scene) -> Iterator[str]:
+    owners = {entry.key: entry for entry in scene.entries.values()}
     for key, thing in scene.mirrored.items():
         name = PurePosixPath(key).name
         metadata = thing.stored.metadata
         file = parse_file(archive_fields(metadata), "")
-        entry = scene.entries.get((file.device_code, name))
+        entry = owners.get(key)
         if entry is not None and entry.state == "mirrored" and thing.sha256 != scene.archive.true_sha256(name):
             yield f"{key} is not what the archive has"
         if metadata.get("sha256") != thing.sha256:
@@ -172,7 +176,7 @@ def _unaccounted(scene: Scene) -> Iterator[str]:
     for file in scene.report.files:
         known = scene.entries.get((file.device, file.filename))
         wanted = {"failed": "held", "already": "mirrored"}.get(file.decision, file.decision)
-        if file.reason == CLAIMED_ELSEWHERE or (known is None and file.decision == "gone"):
+        if file.reason == CLAIMED or (known is None and file.decision == "gone"):
             continue  # another run says what becomes of it; or the archive never listed it
         if known is None or known.state != wanted:
             yield f"{file.filename} is reported as {file.decision}, the ledger has {known}"
@@ -233,13 +237,7 @@ def _report_kept_wrong(scene: Scene) -> Iterator[str]:
 
 
 def _left_behind(scene: Scene) -> Iterator[str]:
-    scratch = scene.settings.scratch
-    for path in scratch.rglob("*"):
-        if path.is_file() and not path.match(_STILLBORN):
-            yield f"{path} is left in scratch"
-    if scene.settings.store_url.startswith("file://"):
-        partial = Path(scene.settings.store_url.removeprefix("file://"), ".onc-mirror", "partial")
-        yield from (f"{path} is left half written" for path in partial.glob("*"))
+    yield from (f"{path} is left behind" for path in scene.left)
     if scene.leases:
         yield f"{scene.leases} leases are left"
 
@@ -273,13 +271,18 @@ def _thing(store: ObjectStore, key: str) -> Thing:
     return Thing(stored, hashlib.sha256(content).hexdigest(), content if key.endswith(".json") else b"")
 
 
+def _left(settings: MirrorSettings) -> Iterator[Path]:
+    yield from (path for path in settings.scratch.rglob("*") if path.is_file() and not path.match(_STILLBORN))
+    if settings.store_url.startswith("file://"):
+        yield from Path(settings.store_url.removeprefix("file://"), ".onc-mirror", "partial").glob("*")
+
+
 def _leases(settings: MirrorSettings) -> int:
     engine = create_engine(settings.ledger)
     try:
         with engine.connect() as connection:
-            held = select(func.count()).select_from(files).where(files.c.lease_owner.is_not(None))
-            alive = slots.c.lease_until > select(func.max(runs.c.finished_at)).scalar_subquery()
-            taken = select(func.count()).select_from(slots).where(alive)
-            return connection.execute(held).scalar_one() + connection.execute(taken).scalar_one()
+            now = select(func.max(runs.c.finished_at)).scalar_subquery()
+            held = (select(func.count()).select_from(kind).where(kind.c.lease_until > now) for kind in (files, slots))
+            return sum(connection.execute(query).scalar_one() for query in held)
     finally:
         engine.dispose()
