@@ -124,6 +124,43 @@ def test_devices_and_states_are_chosen(crowded: Console) -> None:
     assert "r    mirror-hour" in unknown.out
 
 
+def test_devices_whose_listings_are_not_believed_are_told_with_the_reason(crowded: Console) -> None:
+    with open_ledger(f"sqlite:///{crowded.state / 'ledger.db'}") as ledger:
+        for code in (DEVICE, OTHER):
+            ledger.advance_watermark(code, NOON, NOON)
+        ledger.doubt_device(OTHER, "It lists 0 files; no 1.0 hours of the days before had less than 12.", LATER)
+
+    told = crowded.run("status", **NEEDED).out.partition("Listings that are not believed\n")[2]
+    devices = crowded.run("status", "--json", **NEEDED).json["devices"]
+
+    row = told.partition("\n\n")[0].splitlines()[-1]
+    assert re.split("  +", row) == [
+        OTHER, "2026-11-22T13:00:00Z", "It lists 0 files; no 1.0 hours of the days before had less than 12."
+    ]  # fmt: skip
+    assert [(one["device"], one["suspicion"] is None, one["suspicious_since"]) for one in devices] == [
+        (OTHER, False, "2026-11-22T13:00:00Z"),
+        (DEVICE, True, None),
+    ]
+
+
+def test_a_run_that_gave_no_sign_of_life_was_killed(console: Console) -> None:
+    now = datetime.now(UTC)
+    with open_ledger(f"sqlite:///{console.state / 'ledger.db'}") as ledger:
+        ledger.start_run("killed-1", "mirror-hour", now, alive_until=now - timedelta(seconds=1))
+        ledger.start_run("alive-1", "backfill", now, alive_until=now + timedelta(hours=1))
+        ledger.start_run("unknown-1", "scrub", now)
+
+    runs = console.run("status", "--json", **NEEDED).json["runs"]
+    told = console.run("status", **NEEDED).out
+
+    assert {run["run_id"]: run["state"] for run in runs} == {
+        "killed-1": "killed",
+        "alive-1": "running",
+        "unknown-1": "running",
+    }
+    assert re.search(r"killed-1 +mirror-hour +\S+ +killed", told)
+
+
 def test_a_ledger_out_of_reach_is_one_line(console: Console) -> None:
     answer = console.run("status", ONC_MIRROR_LEDGER_URL="postgresql://me:hunter2@127.0.0.1:9/ledger")
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
+from onc_mirror.changes import Content
 from onc_mirror.frames import listing_frame
 from onc_mirror.ledger import open_ledger
 from onc_mirror.model import WRONG_DEVICE, Decision, Grade, Outcome, ProvenObject, State
@@ -62,6 +63,44 @@ def test_a_new_file_is_listed(ledger: Ledger) -> None:
     known = entry(ledger)
     assert (known["state"], known["reason"], known["attempts"], known["key"]) == ("listed", "", 0, None)
     assert ledger.unfinished(DEVICE) == (FILE,)
+
+
+def test_what_an_object_contains_is_kept_until_other_bytes_take_its_place(ledger: Ledger) -> None:
+    content = Content(60_000, NOON, LATER, {"/a": "3 int32"}, 1, "ab")
+    mirrored(ledger, content=content)
+    known = ledger.proven_object(FILE)
+    assert known is not None
+    assert known.content == content
+
+    record(ledger, Decision.ALREADY, key="raw/x", sha256=SHA, grade=Grade.CONTENT)
+    found_again = ledger.proven_object(FILE)
+    record(ledger, Decision.ALREADY, key="raw/x", sha256="cd" * 32, grade=Grade.CONTENT)
+    other = ledger.proven_object(FILE)
+
+    assert found_again is not None
+    assert found_again.content == content
+    assert other is not None
+    assert other.content is None
+
+
+def test_filtered_files_are_found_by_their_rule_once_it_no_longer_objects(ledger: Ledger) -> None:
+    texts = [archive_file(number, filename=f"{number}.txt") for number in range(3)]
+    others = {"size": archive_file(5), "product": archive_file(6), "name": archive_file(7)}
+    for file in (*texts, archive_file(8, filename="x.log"), archive_file(9, "TUMLIDAR002", filename="y.txt")):
+        record(ledger, Decision.FILTERED, file, reason="extension")
+    for rule, file in others.items():
+        record(ledger, Decision.FILTERED, file, reason=rule)
+    mirrored(ledger, archive_file(10, filename="z.txt"))
+
+    def found(*extensions: str, limit: int = 10) -> list[str]:
+        selection = Selection(extensions=frozenset(extensions) or None)
+        return [file.filename for file in ledger.no_longer_filtered(DEVICE, selection, limit)]
+
+    rest = [file.filename for file in reversed(others.values())]
+    assert found("hdf5") == rest
+    assert found("hdf5", "TXT") == [*rest, "2.txt", "1.txt", "0.txt"]
+    assert found("hdf5", "txt", limit=4) == [*rest, "2.txt"]
+    assert found() == ["x.log", *rest, "2.txt", "1.txt", "0.txt"]
 
 
 def test_listing_again_keeps_state_and_settled_facts_and_renews_the_row(ledger: Ledger) -> None:

@@ -57,6 +57,26 @@ def test_the_migrations_make_the_tables_that_the_code_uses(connection: Connectio
     assert compare_metadata(context, metadata) == []
 
 
+def test_the_extension_of_files_that_an_older_version_listed_is_filled_in(
+    ledger_url: str, connection: Connection
+) -> None:
+    names = {f"a{number}.TXT": "txt" for number in range(6000)} | {"b": "", "c.tar.gz": "gz"}
+    with open_ledger(ledger_url) as ledger:
+        ledger.start_run("r", "mirror-hour", NOON)
+        ledger.record_listed([archive_file(filename=name) for name in names], run_id="r", now=NOON)
+    connection.execute(text("ALTER TABLE files DROP COLUMN damaged_at"))
+    connection.execute(text("DROP INDEX files_by_state"))
+    connection.execute(text("ALTER TABLE files DROP COLUMN extension"))
+    connection.execute(text("CREATE INDEX files_by_state ON files (device_code, state)"))
+    connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    connection.commit()
+
+    open_ledger(ledger_url).close()
+
+    found = connection.execute(text("SELECT filename, extension FROM files"))
+    assert {row.filename: row.extension for row in found} == names
+
+
 def test_a_ledger_of_a_newer_version_is_refused_by_name(ledger_url: str, connection: Connection) -> None:
     connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     connection.commit()
