@@ -139,8 +139,8 @@ def day_folders(device_code: str, window: TimeWindow, layout: Layout = "raw") ->
     first, last = window.since.astimezone(UTC).date(), (window.until - _INSTANT).astimezone(UTC).date()
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     if layout == "strawb":
-        return tuple(dict.fromkeys(f"{device.lower()}/{day:%Y_%m}/" for day in days))
-    return tuple(f"raw/{device}/{day:%Y/%m/%d}/" for day in days)
+        return tuple(dict.fromkeys(f"{device.lower()}/{day.year:04}_{day.month:02}/" for day in days))
+    return tuple(f"raw/{device}/{day.year:04}/{day.month:02}/{day.day:02}/" for day in days)
 
 
 def key_day(key: str) -> date | None:
@@ -173,8 +173,7 @@ def place_of(key: str) -> Place | None:
 
 
 def _day(file: ArchiveFile) -> tuple[str, str, str]:
-    if file.begins_at is not None:
-        return f"{file.begins_at:%Y}", f"{file.begins_at:%m}", f"{file.begins_at:%d}"
-    if found := _NAME_TIME.search(file.filename):
-        return found["year"], found["month"], found["day"]
+    day = file.begins_at.date() if file.begins_at is not None else key_day(file.filename)
+    if day is not None:  # strftime writes a year before 1000 with fewer digits
+        return f"{day.year:04}", f"{day.month:02}", f"{day.day:02}"
     raise UnsafeNameError("Neither the archive row nor the name says when the data begin.", subject=file.filename)

@@ -131,6 +131,22 @@ def test_what_is_not_quarantined_or_refused_for_its_row_stays_and_says_so(crowde
     assert "is quarantined for its row (bad-name)" in named.err
 
 
+def test_a_hostile_name_cannot_touch_the_terminal(console: Console) -> None:
+    name = "a\x1b[2Jb\n.hdf5"
+    with open_ledger(f"sqlite:///{console.state / 'ledger.db'}") as ledger:
+        ledger.start_run("r", "mirror-hour", NOON)
+        ledger.record(Outcome(archive_file(filename=name), Decision.QUARANTINED, "bad-name"), run_id="r", now=NOON)
+
+    said = [
+        console.run("quarantine", *command, **LEDGER_ONLY)
+        for command in [("list",), ("show", name), ("retry", name), ("retry", "--all", "-d", OTHER)]
+    ]
+
+    assert [answer.code for answer in said] == [0, 0, 2, 0]
+    assert all("\x1b" not in answer.out + answer.err for answer in said)
+    assert all(r"a\x1b[2Jb\n.hdf5" in answer.out + answer.err for answer in said)
+
+
 def test_bytes_that_never_came_cannot_be_released(crowded: Console) -> None:
     answer = crowded.run("quarantine", "release", archive_file(3, DEVICE).filename)
 

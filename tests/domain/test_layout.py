@@ -62,9 +62,17 @@ def test_the_day_comes_from_the_name_when_the_row_has_none() -> None:
     assert mirrored_key(file(begins_at=None)) == f"raw/TUMLIDAR001/2021/05/03/{NAME}"
 
 
-def test_a_file_without_any_day_has_no_key() -> None:
+@pytest.mark.parametrize("name", ["undated.hdf5", "X_20229999T000000.000Z.hdf5", "X_00000101T000000.000Z.hdf5"])
+def test_a_file_without_any_day_of_the_calendar_has_no_key(name: str) -> None:
     with pytest.raises(UnsafeNameError, match="when the data begin"):
-        mirrored_key(file("undated.hdf5", begins_at=None))
+        mirrored_key(file(name, begins_at=None))
+
+
+def test_a_year_has_four_digits_however_long_ago() -> None:
+    long_ago = datetime(7, 5, 3, tzinfo=UTC)
+
+    assert mirrored_key(file(begins_at=long_ago)) == f"raw/TUMLIDAR001/0007/05/03/{NAME}"
+    assert mirrored_key(file(begins_at=long_ago), "strawb") == f"tumlidar001/0007_05/{NAME}"
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
