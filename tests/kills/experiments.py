@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from onc_mirror.reporting import RunReport
 from tests.kills.worlds import (
     FIRST_HOUR,
-    HOURLY,
+    FLOWS,
     LATER,
     NEXT_HOUR,
     SINCE,
@@ -78,7 +78,7 @@ class Experiment:
     Attributes:
         grounds: What the worlds are made on.
         mother: Forks the processes.
-        arguments: The run that is killed.
+        flow: What the killed run, and those after it, do: a key of `FLOWS`.
         model: The world before that run.
         trace: The boundaries that it passes when nothing happens to it.
         usual_s: How long it takes then.
@@ -88,7 +88,7 @@ class Experiment:
 
     grounds: Grounds
     mother: Mother
-    arguments: tuple[str, ...] = HOURLY
+    flow: str = "mirror"
     model: World = field(init=False)
     trace: list[Boundary] = field(init=False)
     usual_s: float = field(init=False)
@@ -104,14 +104,14 @@ class Experiment:
         begin_first_hour(self.grounds.archive)
         self.model = self.grounds.copy_of()
         self.model.turn(FIRST_HOUR)
-        scene, wrong = self._run(self.model, "in the first hour")
+        scene, wrong = self._run(self.model, "in the first hour", flow="mirror")
         self.kept = frozenset(thing.sha256 for thing in scene.mirrored.values())
-        begin_next_hour(self.grounds.archive)
+        begin_next_hour(self.grounds.archive, self.flow)
         world = self.grounds.copy_of(self.model)
         world.turn(NEXT_HOUR)
         path = world.folder / "trace"
         began = time.monotonic()
-        self._start(world, trace=path, transfers=_ONE_AT_A_TIME)
+        self._start(world, self.flow, trace=path, transfers=_ONE_AT_A_TIME)
         end = self.mother.wait()
         self.usual_s = time.monotonic() - began
         if end.code != _HELD:
@@ -125,13 +125,13 @@ class Experiment:
     def kill_at(self, boundary: Boundary) -> Aftermath:
         """Kill a run at a boundary; one transfer runs at a time, so that the trace says where that is."""
         world = self._next_hour()
-        self._start(world, kill=boundary, transfers=_ONE_AT_A_TIME)
+        self._start(world, self.flow, kill=boundary, transfers=_ONE_AT_A_TIME)
         return self._aftermath(world, self.mother.wait())
 
     def kill_after(self, seconds: float, *, with_children: bool) -> Aftermath:
         """Kill a run from outside at some moment, alone or with its validation processes."""
         world = self._next_hour()
-        self._start(world)
+        self._start(world, self.flow)
         time.sleep(seconds)
         self.mother.kill(with_children=with_children)
         return self._aftermath(world, self.mother.wait())
@@ -141,16 +141,16 @@ class Experiment:
         self.model.remove()
 
     def _next_hour(self) -> World:
-        begin_next_hour(self.grounds.archive)
+        begin_next_hour(self.grounds.archive, self.flow)
         world = self.grounds.copy_of(self.model)
         world.turn(NEXT_HOUR)
         return world
 
     def _start(
-        self, world: World, *, kill: Boundary | None = None, trace: Path | None = None, transfers: int = 8
+        self, world: World, flow: str, *, kill: Boundary | None = None, trace: Path | None = None, transfers: int = 8
     ) -> None:
         self.mother.start(
-            self.arguments,
+            FLOWS[flow],
             world.environment | {"ONC_MIRROR_CONCURRENCY": str(transfers)},
             ahead_s=world.ahead_s,
             kill=kill,
@@ -186,8 +186,8 @@ class Experiment:
         wrong += _differences("files that it should have left alone", Ending.of(first).states, ending.states)
         return ending, wrong
 
-    def _run(self, world: World, when: str) -> tuple[Scene, list[str]]:
-        self._start(world)
+    def _run(self, world: World, when: str, *, flow: str | None = None) -> tuple[Scene, list[str]]:
+        self._start(world, flow or self.flow)
         end = self.mother.wait()
         if end.code not in {_ALL_WELL, _HELD}:
             raise RunFailedError(f"The run {when} ends with {end.code}: {end.out} {end.err}")

@@ -1,4 +1,4 @@
-"""On which kinds of bucket and of ledger mirrors are killed, and all that runs there."""
+"""Which flows are killed on which kinds of bucket and of ledger, and all that runs there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.kills.experiments import Experiment
-from tests.kills.worlds import Grounds, watched_archive
+from tests.kills.worlds import FLOWS, Grounds, watched_archive
 from tests.support.killing import running_mother
 from tests.support.ledgers import LEDGERS, require_postgresql
 from tests.support.postgresql import running_postgresql
@@ -22,18 +22,20 @@ _SERVERS = {"swift": running_swift, "ceph": running_ceph}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A kind of bucket and a kind of ledger.
+    """A kind of bucket and a kind of ledger, and what is done between them.
 
     Attributes:
         store: `file`, `swift` or `ceph`.
         ledger: `sqlite` or `postgresql`.
+        flow: What is killed there: `mirror` or `backfill`.
     """
 
     store: str
     ledger: str
+    flow: str = "mirror"
 
     def __str__(self) -> str:
-        return f"{self.store}-{self.ledger}"
+        return f"{self.flow}-{self.store}-{self.ledger}"
 
     def require(self) -> None:
         """Skip the test when something is missing here that nobody has asked for by its name."""
@@ -41,14 +43,14 @@ class Place:
             require_postgresql()
 
 
-EVERY = [Place(store, ledger) for ledger in LEDGERS for store in STORES]
+EVERY = [Place(store, ledger, flow) for flow in FLOWS for ledger in LEDGERS for store in STORES]
 """Each with each."""
 
 FEW = [
     Place(STORES[number % len(STORES)], LEDGERS[number % len(LEDGERS)])
     for number in range(max(len(STORES), len(LEDGERS)))
 ]
-"""So few that each kind is there at least once."""
+"""So few of the hourly run that each kind is there at least once."""
 
 
 @contextmanager
@@ -62,7 +64,7 @@ def experimenting(place: Place, folder: Path) -> Iterator[Experiment]:
         serve = _SERVERS.get(place.store)
         endpoint = None if serve is None else parts.enter_context(serve(folder / "store"))
         server = parts.enter_context(running_postgresql()) if place.ledger == "postgresql" else None
-        experiment = Experiment(Grounds(archive, folder / "worlds", endpoint, server), mother)
+        experiment = Experiment(Grounds(archive, folder / "worlds", endpoint, server), mother, place.flow)
         experiment.prepare()
         yield experiment
         experiment.remove()

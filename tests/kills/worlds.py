@@ -35,9 +35,13 @@ if TYPE_CHECKING:
 
 DEVICES = ("TUMMINISPECTROMETER001", "TUMSTANDARDMODULE001")
 MINI, MODULE = DEVICES
-HOURLY = ("mirror", "-d", MINI, "-d", MODULE, "--json")
+FLOWS = {
+    "mirror": ("mirror", "-d", MINI, "-d", MODULE, "--json"),
+    "backfill": ("backfill", "--since", "2022-05-01", "--until", "2022-05-03", "-d", MINI, "-d", MODULE, "--json"),
+}
 TOKEN = "k1ll-0c4na7y0"
 
+FIRST_DATA = datetime(2022, 5, 2, 10, tzinfo=UTC)
 FIRST_HOUR = datetime(2022, 5, 2, 11, 30, tzinfo=UTC)
 NEXT_HOUR = datetime(2022, 5, 2, 12, 30, tzinfo=UTC)
 OVERLAP = timedelta(minutes=20)
@@ -193,7 +197,8 @@ class Grounds:
 @contextmanager
 def watched_archive(folder: Path) -> Iterator[RunningArchive]:
     """Run the archive, which has nothing to tell yet."""
-    config = ArchiveConfig(token=TOKEN, devices=DEVICES, sizes={"MSSCD": PART_BYTES + MIB})
+    sizes = {"MSSCD": PART_BYTES + MIB}
+    config = ArchiveConfig(token=TOKEN, devices=DEVICES, sizes=sizes, data_start=FIRST_DATA)
     with running_archive(folder, config) as archive:
         yield archive
 
@@ -203,15 +208,19 @@ def begin_first_hour(archive: RunningArchive) -> None:
     archive.faults.clear()
 
 
-def begin_next_hour(archive: RunningArchive) -> None:
-    """Let something of everything happen in the archive."""
+def begin_next_hour(archive: RunningArchive, flow: str) -> None:
+    """Let something of everything happen in the archive.
+
+    To a backfill no file moves to another day: the stand-in would still list it on the old one.
+    """
     begin_first_hour(archive)
     replaced_at = NEXT_HOUR - timedelta(minutes=20)
     archive.fault(Kind.BIT_FLIP, filename=BROKEN)
     archive.fault(Kind.NOT_READY, filename=UNREADY)
     archive.fault(Kind.RE_ARCHIVED, filename=REPLACED, at=replaced_at)
     archive.fault(Kind.RE_ARCHIVED, filename=MOVED, at=replaced_at)
-    archive.fault(Kind.CHANGED_ROWS, filename=MOVED, changes={"dateFrom": "2022-05-01T23:00:00.000Z"})
+    if flow == "mirror":
+        archive.fault(Kind.CHANGED_ROWS, filename=MOVED, changes={"dateFrom": "2022-05-01T23:00:00.000Z"})
     archive.fault(Kind.EXTRA_ROWS, device=MINI, rows=(BAD_NAME,))
 
 
