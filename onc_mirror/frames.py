@@ -151,16 +151,27 @@ def _to_text(value: Any) -> str:
 
 def _parse_lines(path: Path, lines: TextIO) -> Iterator[ArchiveFile]:
     reader = csv.DictReader(lines, restval="")
-    missing = {"device_code", "filename"} - set(reader.fieldnames or ())
-    if missing:
+    try:
+        _check_columns(path, reader.fieldnames or ())
+        for line in reader:
+            yield _parse_line(line)
+    except UnicodeDecodeError:
+        raise
+    except csv.Error as error:  # before the line is counted
+        raise _not_understood(path, reader.line_num + 1, error) from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise _not_understood(path, reader.line_num, error) from None
+
+
+def _check_columns(path: Path, columns: Iterable[str]) -> None:
+    if missing := {"device_code", "filename"}.difference(columns):
         raise SettingsError(
             f"The list {path} has no column {' and '.join(sorted(missing))}; write one with onc-mirror list --csv."
         )
-    try:
-        for line in reader:
-            yield _parse_line(line)
-    except (ValueError, csv.Error) as error:
-        raise SettingsError(f"The list {path} is not understood at line {reader.line_num}: {error}.") from None
+
+
+def _not_understood(path: Path, line: int, error: Exception) -> SettingsError:
+    return SettingsError(f"The list {path} is not understood at line {line}: {error}.")
 
 
 def _parse_line(line: Mapping[str, str]) -> ArchiveFile:

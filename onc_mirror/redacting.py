@@ -2,7 +2,8 @@
 
 The ONC API wants the token in the query string, so it is in every URL and in the text of every library error.
 Two defences, both needed (measured on Prefect 3.8.8: each alone leaks): errors are built from clean parts at
-the ports, and `RedactingFilter` cleans every log record, tracebacks included, before a handler sees it.
+the ports, and `RedactingFilter` cleans every log record, tracebacks included, before a handler sees it. It also
+spells out control characters: names in listings and lists of files are whatever somebody wrote there.
 """
 
 from __future__ import annotations
@@ -33,18 +34,37 @@ def redact(text: str) -> str:
     return _QUERY_TOKEN.sub(rf"\1\2{MASK}", text)
 
 
+def printable(text: str) -> str:
+    r"""Return `text` with its control characters spelled out, so that no terminal obeys them; lines stay lines.
+
+    >>> print(printable("device=\x1b[2J decision=failed"))
+    device=\x1b[2J decision=failed
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else _spelled(sign) for sign in text)
+
+
 class RedactingFilter(logging.Filter):
-    """Cleans message, arguments and traceback of every record; lets all records pass."""
+    """Cleans message, arguments and traceback of every record, also of control characters; lets all records pass."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite `record` in place."""
-        record.msg, record.args = redact(record.getMessage()), None
+        record.msg, record.args = _clean(record.getMessage()), None
         if record.exc_info:
-            record.exc_text = redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
+            record.exc_text = _clean("".join(traceback.format_exception(*record.exc_info)).rstrip())
             record.exc_info = None
         if record.stack_info:
-            record.stack_info = redact(record.stack_info)
+            record.stack_info = _clean(record.stack_info)
         return True
+
+
+def _clean(text: str) -> str:
+    return printable(redact(text))
+
+
+def _spelled(sign: str) -> str:
+    return sign.encode("unicode_escape").decode()
 
 
 def _known_secrets() -> list[str]:

@@ -4,7 +4,7 @@ A socket's own timeout is one for each receipt, so that a peer that sends a byte
 as long as it likes: in the head of an answer, in its body, in the framing between and behind the chunks. Guarantees
 for every answer:
 
-* Its head is there within the stall timeout, with all interim answers (100) before it, and is not large.
+* Its head is there within the stall timeout, with all interim answers (100, 102, 103) before it, and is not large.
 * Its body costs no more waiting than twice the stall timeout, and a second for each `SLOWEST_BYTES_PER_S` bytes.
 * What is asked for brings little more than itself: chunk sizes and trailers that go on for ever do not.
 
@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import io
 import time
-from http.client import HTTPException, HTTPResponse
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse, parse_headers
 from typing import TYPE_CHECKING
 
 import urllib3
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 SLOWEST_BYTES_PER_S = 10_000
 # Of a head, and beyond what one look asks for: a full line of framing, and what is read ahead.
 MOST_FRAMING_BYTES = 2**18
+# A server sends one or two; http.client skips those with 100 by itself.
+MOST_INTERIM_ANSWERS = 10
 
 
 class TooSlowError(TimeoutError):
@@ -47,7 +50,7 @@ class TooSlowError(TimeoutError):
 
 
 class FloodError(HTTPException):
-    """A head without end, or framing without end where a piece of the body was asked for."""
+    """A head without end, interim answers only, or framing without end where a piece of the body was asked for."""
 
 
 class Wire(io.RawIOBase):
@@ -121,6 +124,19 @@ class Answer(HTTPResponse):
         self.fp.close()
         self._wire = Wire(sock)
         self.fp = io.BufferedReader(self._wire)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read the status line; of an interim answer (RFC 9110, 15.2) that http.client takes for the last one, on.
+
+        Raises:
+            FloodError: Nothing but interim answers comes.
+        """
+        for _ in range(MOST_INTERIM_ANSWERS + 1):
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc] # the one place to step in
+            if not HTTPStatus.PROCESSING <= line[1] < HTTPStatus.OK:
+                return line
+            parse_headers(self.fp)
+        raise FloodError
 
     def begin(self) -> None:
         """Read the head."""

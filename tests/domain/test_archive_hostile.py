@@ -224,11 +224,12 @@ def flood_of(piece: bytes) -> list[bytes]:
     "handle",
     [
         pouring(flood_of(b"HTTP/1.1 100 Continue\r\n\r\n")),
+        pouring([b"HTTP/1.1 103 Early Hints\r\n\r\n"] * 11),
         pouring(CHUNKED + b"0\r\n", flood_of(b"x: y\r\n")),
         pouring(ENCODED + GZIP_HEAD, flood_of(EMPTY_BLOCK)),
         pouring(ENCODED, flood_of(gzip.compress(b""))),
     ],
-    ids=["interim answers", "trailer", "empty blocks", "empty members"],
+    ids=["interim answers", "interim hints", "trailer", "empty blocks", "empty members"],
 )
 def test_flood_with_nothing_in_it_is_cut(handle: Handler) -> None:
     with raw_server(handle) as server, open_archive(server.url) as archive:
@@ -242,6 +243,21 @@ def test_flood_with_nothing_in_it_is_cut(handle: Handler) -> None:
 
 
 TEXT = b'{"files": [{"filename": "a.hdf5"}]}'
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints\r\nLink: </x>"])
+def test_interim_answers_are_passed_over(status: str) -> None:
+    interim = f"HTTP/1.1 {status}\r\n\r\n".encode()
+
+    with (
+        raw_server(lambda _, connection: connection.sendall(interim * 3 + answer(TEXT))) as server,
+        open_archive(server.url) as archive,
+    ):
+        first, second = archive.list_files(DEVICE), archive.list_files(DEVICE)
+
+    assert [file.filename for file in first.files] == ["a.hdf5"]
+    assert second == first
+    assert {request.connection for request in server.requests} == {0}, "the connection was not kept"
 
 
 @pytest.mark.parametrize(

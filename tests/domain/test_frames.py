@@ -101,6 +101,16 @@ def test_a_list_needs_only_names_and_devices(tmp_path: Path) -> None:
         pytest.param(b"filename,device_code,begins_at\na,B,yesterday\n", "line 2", id="no time"),
         pytest.param(b"filename,device_code,row\na,B,[1]\n", "line 2", id="row is no object"),
         pytest.param(b"filename,device_code\n\xff\xfe,B\n", "not UTF-8", id="not text"),
+        pytest.param(b"filename,device_code," + b"x" * 2**18 + b"\n", "line 1: field larger", id="endless header"),
+        pytest.param(b"filename,device_code\na," + b"x" * 2**18 + b"\n", "line 2: field larger", id="endless field"),
+        pytest.param(
+            b"filename,device_code,begins_at\na,B,0001-01-01T00:00:00+14:00\n", "line 2", id="before all times"
+        ),
+        pytest.param(
+            b'filename,device_code,row\na,B,"{""a"":' + b"[" * 20_000 + b"]" * 20_000 + b'}"\n',
+            "line 2",
+            id="deep row",
+        ),
     ],
 )
 def test_a_list_that_is_none_is_one_clear_line(tmp_path: Path, content: bytes, expected: str) -> None:

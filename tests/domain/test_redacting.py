@@ -71,6 +71,24 @@ def test_a_record_cleaned_once_stays_clean_for_every_handler(log: tuple[logging.
     assert TOKEN not in second.getvalue()
 
 
+def stop_at(name: str) -> None:
+    raise RuntimeError(name)
+
+
+def test_no_terminal_obeys_what_a_name_says(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, written = log
+    hostile = "\x1b]0;pwn\x07\x1b[2J\x9b31m\u202e\r"
+
+    try:
+        stop_at(hostile)
+    except RuntimeError:
+        logger.exception("device=%s decision=failed\n\tand more, ü", hostile)
+
+    text = written.getvalue()
+    assert "device=\\x1b]0;pwn\\x07\\x1b[2J\\x9b31m\\u202e\\r decision=failed\n\tand more, ü\n" in text
+    assert all(sign.isprintable() or sign in "\n\t" for sign in text)
+
+
 @pytest.mark.parametrize("host", ["db/ledger", "[::1", "db:notaport/x", "[bad"])
 def test_the_ledgers_password_is_masked_however_broken_its_url_is(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("ONC_MIRROR_LEDGER_URL", f"postgresql://me:hunter2-secret@{host}")
