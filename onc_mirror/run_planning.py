@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from onc_mirror import planning
+from onc_mirror.belonging import look_at_bucket
 from onc_mirror.frames import files_from_frame, listing_frame
+from onc_mirror.ladder import longest_pause
 from onc_mirror.model import Decision, Listing
 from onc_mirror.selection import Selection
 
@@ -44,12 +46,13 @@ def plan_run(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.DataFra
         The rows of `planning.plan`, one per file of all devices.
 
     Raises:
-        MirrorError: The store is not there or closed, also when there is nothing to publish; or the ledger is out
-            of reach.
+        MirrorError: The store is not there, closed or another one, also when there is nothing to publish; or the
+            ledger is out of reach.
     """
     planned = plan_listings(mirror, inquiry, gathered.listings)
     # Before the first download, and in every run: a bucket that is lost in a quiet week must not stay unnoticed.
-    mirror.store.look()
+    # A reconcile, whose listings have no window of archive time, compares the bucket and has a guard of its own.
+    look_at_bucket(mirror, (listing.device_code for listing in gathered.listings if listing.window is not None))
     return planned
 
 
@@ -112,7 +115,8 @@ def decide(mirror: Mirror, inquiry: Inquiry, listing: Listing, *, again: Collect
     entries = mirror.ledger.entries(code, [file.filename for file in (*files, *listing.unlisted)])
     entries = planning.as_held(entries, again) if again else entries
     rows = listing_frame(files)
-    planned = planning.plan(rows, entries, selection, now=inquiry.run.began_at, device_code=code)
+    pause = longest_pause(mirror.settings.hold_delays)
+    planned = planning.plan(rows, entries, selection, now=inquiry.run.began_at, device_code=code, longest_pause=pause)
     if not listing.unlisted:
         return planned
     gone = planning.plan_unlisted(listing_frame(listing.unlisted), entries, now=inquiry.run.began_at)

@@ -153,6 +153,14 @@ class Readings:
                 taken.append(found)
         return taken
 
+    def newest_keys(self, device_code: str, limit: int) -> tuple[str, ...]:
+        """Return the keys of the objects of the device's newest archived files, without those known to be damaged."""
+        sound = and_(files.c.state == State.MIRRORED, files.c.key.is_not(None), files.c.damaged_at.is_(None))
+        query = select(files.c.key).where(files.c.device_code == key_of(device_code, "")[0], sound)
+        with self._database.reading() as connection:
+            newest = query.order_by(files.c.archived_at.desc()).limit(limit)
+            return tuple(connection.execute(newest).scalars())
+
     def look_up(self, object_: ProvenBytes) -> KnownFile | None:
         """Return how the file of an object stands now, None when the ledger does not know it any more."""
         with self._database.reading() as connection:
