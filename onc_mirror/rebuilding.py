@@ -27,7 +27,7 @@ from onc_mirror.retrying import with_retries
 from onc_mirror.run_transfers import NoWatcher
 from onc_mirror.runs import begun_run, close_run
 from onc_mirror.tallying import MOST_NAMED, Tally
-from onc_mirror.testimony import Stranger, Testimony, hear_mirrored, hear_quarantined
+from onc_mirror.testimony import Heard, Stranger, hear_mirrored, hear_quarantined
 from onc_mirror.threads import side_by_side
 from onc_mirror.utc import time_text
 
@@ -169,7 +169,7 @@ def _take_batch(  # noqa: PLR0913, PLR0917 - what a batch is taken from and into
     watcher.planned(len(batch), 0)
     delays = mirror.settings.retry_delays_s
     heard = pool.map(lambda one: with_retries(lambda: _hear(mirror, one), delays), batch)
-    believed: list[Testimony] = []
+    believed: list[Heard] = []
     for one in heard:
         if isinstance(one, Stranger):
             _leave(one, rebuilt)
@@ -185,7 +185,7 @@ def _take_batch(  # noqa: PLR0913, PLR0917 - what a batch is taken from and into
     logger.info("objects=%d", rebuilt.counts.total())
 
 
-def _hear(mirror: Mirror, listed: StoredObject) -> Testimony | Stranger | None:
+def _hear(mirror: Mirror, listed: StoredObject) -> Heard | Stranger | None:
     stored = mirror.store.head(listed.key)
     if stored is None:
         return Stranger(listed.key, "It was there a moment ago.")
@@ -207,7 +207,7 @@ def _read_note(mirror: Mirror, key: str) -> bytes | None:
     return bytes(note)
 
 
-def _ends(believed: Iterable[Testimony]) -> Iterator[Outcome]:
+def _ends(believed: Iterable[Heard]) -> Iterator[Outcome]:
     """What the report says of them: nothing was transferred."""
     for one in believed:
         if one.outcome.decision is Decision.MIRRORED:

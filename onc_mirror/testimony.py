@@ -26,7 +26,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class Heard:
     """How an object says that its file ended.
 
     Attributes:
@@ -51,7 +51,7 @@ class Stranger:
     why: str
 
 
-def hear_mirrored(stored: StoredObject) -> Testimony | Stranger:
+def hear_mirrored(stored: StoredObject) -> Heard | Stranger:
     """Hear an object under the key of a mirrored file, looked at closely."""
     place = place_of(stored.key)
     known = _proof(stored)
@@ -73,10 +73,10 @@ def hear_mirrored(stored: StoredObject) -> Testimony | Stranger:
     outcome = Outcome(
         file, Decision.MIRRORED, key=stored.key, size_bytes=stored.size_bytes, sha256=sha256, grade=grade
     )
-    return Testimony(outcome, moment)
+    return Heard(outcome, moment)
 
 
-def hear_quarantined(stored: StoredObject, note: bytes | None) -> Testimony | Stranger | None:
+def hear_quarantined(stored: StoredObject, note: bytes | None) -> Heard | Stranger | None:
     """Hear an object in quarantine, with the note that lies beside it.
 
     Returns:
@@ -103,7 +103,7 @@ def hear_quarantined(stored: StoredObject, note: bytes | None) -> Testimony | St
         sha256=sha256,
         grade=_grade(told.get("grade")),
     )
-    return Testimony(outcome, moment)
+    return Heard(outcome, moment)
 
 
 def _proof(stored: StoredObject) -> tuple[datetime, str] | str:

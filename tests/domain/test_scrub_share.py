@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -89,5 +88,5 @@ def test_a_run_a_day_reads_everything_within_the_days_whenever_the_budget_reache
         assert sum(sizes_taken) <= max(budget, sizes_taken[0] if sizes_taken else 0)
         for n in order[: len(sizes_taken)]:
             read_on[n] = day
-        if fits and day >= days and math.prod(sizes):
+        if fits and day >= days and all(sizes):
             assert min(read_on.values()) >= day - days

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,12 +22,12 @@ from tests.support.stores import S3_STORES, STORES, running_ceph, running_swift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from onc_mirror.scrub_findings import Scrubbed
     from tests.support.archive import RunningArchive
     from tests.support.stores import Endpoint
 
+ROOT = Path(__file__).parents[2]
 DEVICE = "TUMPMTSPECTROMETER001"
 VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
@@ -274,3 +279,32 @@ def test_uploads_that_nobody_ended_are_aborted_after_a_day_below_the_prefix_alon
 
     assert (leftovers.found, leftovers.aborted, leftovers.trouble) == (2, 2, "")
     assert open_uploads() == set(keys[1:3])
+
+
+@pytest.mark.parametrize("effect", ["FileStore.publish", "FileStore.write", "Ledger.record_many"])
+def test_a_scrub_that_is_killed_while_it_mends_is_ended_by_the_next_runs(mirror: Bench, effect: str) -> None:
+    good, bad = mirror.objects()[KEY], rot(mirror, KEY)
+    _run_and_die(mirror, effect)
+    mirror.turn(mirror.now + timedelta(hours=1))
+
+    hour = mirror.run(devices=(DEVICE,))
+    report = run(mirror).report
+
+    assert (hour.exit_code, report.exit_code) == (0, 0)
+    assert mirror.objects()[KEY] == good
+    assert list(quarantined(mirror).values()) == [bad]
+    assert not mirror.objects("superseded/")
+    assert unread(mirror) == 0
+
+
+def _run_and_die(mirror: Bench, effect: str) -> None:
+    """Run `onc-mirror scrub` until it has had this effect, which kills it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONC_")} | {
+        "ONC_TOKEN": mirror.archive.token,
+        "ONC_MIRROR_ARCHIVE_URL": str(mirror.settings.archive_url),
+        "ONC_MIRROR_STORE_URL": mirror.settings.store_url,
+        "ONC_MIRROR_STATE_DIR": str(mirror.settings.state_dir),
+    }
+    command = [sys.executable, "-m", "tests.support.dying_mirror", effect, "scrub"]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
