@@ -11,25 +11,24 @@ rest is left for a later backfill; what is at work at once, and what it asks of 
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from onc_mirror.enduring import Endurance
-from onc_mirror.errors import SettingsError
 from onc_mirror.faults import named
-from onc_mirror.gathering import Inquiry, MirrorRequest, begin_inquiry, devices_of, reach_archive
 from onc_mirror.lanes import Lane, open_lane
-from onc_mirror.model import Decision, TimeWindow
+from onc_mirror.model import Decision
+from onc_mirror.postponing import ROUNDS, Postponed
 from onc_mirror.progressing import NoSliceWatcher, SliceWatcher
 from onc_mirror.reporting import DeviceError
-from onc_mirror.retrying import with_retries
 from onc_mirror.run_transfers import transfer_files
-from onc_mirror.runs import NO_DEVICE, Run, begun_run, close_run
-from onc_mirror.slicing import count_slices, cut_slices, whole_days
+from onc_mirror.runs import NO_DEVICE, begun_run, close_run
+from onc_mirror.slicing import cut_slices
+from onc_mirror.spanning import FLOW, BackfillRequest, Span, begin_backfill
 from onc_mirror.tallying import MOST_NAMED, Tally
 from onc_mirror.threads import side_by_side
 
@@ -39,61 +38,9 @@ if TYPE_CHECKING:
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import Outcome
     from onc_mirror.reporting import RunReport
-    from onc_mirror.selection import Selection
     from onc_mirror.slicing import Slice
 
 logger = logging.getLogger(__name__)
-
-FLOW = "backfill"
-
-FIRST_DATA = datetime(2006, 1, 1, tzinfo=UTC)
-"""Nothing is older: VENUS, the first of ONC's observatories, began in February 2006."""
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillRequest:
-    """What one backfill is asked to do.
-
-    Attributes:
-        since: Begin of the data, UTC; its whole day.
-        until: End of the data, UTC, with its whole day; None: now.
-        devices: Device codes; empty means all of the table that were in the water in the range.
-        locations: Location codes to keep; empty means all.
-        categories: Device category codes to keep; empty means all.
-        selection: Which of the listed rows are wanted; None means the settings' extensions.
-        only_failed: Only files that the ledger holds, or that were given up after their last attempt. Of those held,
-            the ones whose next try is due.
-    """
-
-    since: datetime
-    until: datetime | None = None
-    devices: tuple[str, ...] = ()
-    locations: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    selection: Selection | None = None
-    only_failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What a backfill goes over.
-
-    Attributes:
-        inquiry: What it asks.
-        device_codes: The devices.
-        days: Whole days of data.
-        only_failed: See `BackfillRequest`.
-    """
-
-    inquiry: Inquiry
-    device_codes: tuple[str, ...]
-    days: TimeWindow
-    only_failed: bool = False
-
-    @property
-    def slices(self) -> int:
-        """How many slices it has."""
-        return count_slices(self.device_codes, self.days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +54,7 @@ class Work:
         tally: Counts the ends.
         watcher: Is told.
         endurance: Says when nothing works any more.
+        postponed: Remembers the files that another run has claimed.
     """
 
     mirror: Mirror
@@ -115,6 +63,7 @@ class Work:
     tally: Tally
     watcher: SliceWatcher
     endurance: Endurance = field(default_factory=Endurance)
+    postponed: Postponed = field(default_factory=Postponed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,47 +96,6 @@ def backfill(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher | N
         return close_run(mirror, run, tally, (span.days.since, span.days.until))
 
 
-def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
-    """Fix days and devices, and find out whether the archive can be asked and the bucket is there.
-
-    Raises:
-        SettingsError: The range is none.
-        MirrorError: The bucket is missing or closed, or the token is rejected.
-    """
-    days = data_days(request, run.began_at)
-    mirror.store.look()
-    asked = MirrorRequest(
-        since=days.since,
-        until=days.until,
-        devices=request.devices,
-        locations=request.locations,
-        categories=request.categories,
-        selection=request.selection,
-    )
-    delays = mirror.settings.retry_delays_s
-    inquiry = begin_inquiry(run, asked, lambda: with_retries(lambda: reach_archive(mirror, run), delays))
-    codes = tuple(device.code for device in devices_of(mirror, inquiry, days))
-    return Span(inquiry, codes, days, request.only_failed)
-
-
-def data_days(request: BackfillRequest, now: datetime) -> TimeWindow:
-    """The whole days that a request is about, up to today.
-
-    Raises:
-        SettingsError: They lie in the future, before there were data, or end before they begin.
-    """
-    since, until = request.since, min(request.until or now, now)
-    if since >= now:
-        raise SettingsError(f"There are no data yet: the range begins at {since}, and it is {now:%Y-%m-%dT%H:%MZ}.")
-    if since < FIRST_DATA:
-        raise SettingsError(
-            f"There are no data of {since:%Y-%m-%d}: ONC began to record in 2006. Begin at {FIRST_DATA:%Y-%m-%d}."
-        )
-    if since >= until:
-        raise SettingsError(f"The range ends before it begins: {since} .. {until}.")
-    return whole_days(since, until)
-
-
 def run_slices(work: Work, do: Callable[[Work, Slice], Sequence[Outcome]]) -> None:
     """Do something with all slices, several side by side, none of them held before its turn or after its end."""
     if not may_begin(work):
@@ -202,7 +110,22 @@ def run_slices(work: Work, do: Callable[[Work, Slice], Sequence[Outcome]]) -> No
                     future.result()
     for future in running:
         future.result()
+    end_postponed(work)
     note_surrender(work)
+
+
+def end_postponed(work: Work) -> None:
+    """Come back to the files that another run had claimed; those that it still has after a lease stay held."""
+    lease_s = work.mirror.settings.lease.total_seconds()
+    for round_number in range(1, ROUNDS + 2):
+        waiting = work.postponed.take()
+        if not waiting:
+            return
+        work.lane.rest(lease_s / ROUNDS)
+        is_last = round_number > ROUNDS
+        with side_by_side(work.lane.total, "again") as pool:
+            for one, claimed in waiting:
+                pool.submit(end_slice, work, one, functools.partial(fill, only=claimed, is_last=is_last))
 
 
 def may_begin(work: Work) -> bool:
@@ -247,8 +170,14 @@ def end_slice(work: Work, one: Slice, do: Callable[[Work, Slice], Sequence[Outco
     return end
 
 
-def fill(work: Work, one: Slice) -> list[Outcome]:
-    """Bring every file of a slice to its end.
+def fill(work: Work, one: Slice, *, only: Sequence[Outcome] | None = None, is_last: bool = False) -> list[Outcome]:
+    """Bring every file of a slice to its end, but for those that are postponed.
+
+    Args:
+        work: What the slices share.
+        one: The slice.
+        only: These files of it, and no others.
+        is_last: Postpone nothing any more.
 
     Raises:
         MirrorError: The archive did not list, or the ledger is out of reach.
@@ -257,17 +186,19 @@ def fill(work: Work, one: Slice) -> list[Outcome]:
     from onc_mirror.sifting import list_slice  # noqa: PLC0415 - as above
 
     mirror, inquiry = work.mirror, work.span.inquiry
-    failures = mirror.ledger.failures(one.device_code, one.window) if work.span.only_failed else None
-    if failures == ():
-        return []
+    if only is None and work.span.only_failed:
+        only = mirror.ledger.failures(one.device_code, one.window)
+        if not only:
+            return []
     with work.lane.slot():
-        sifted = list_slice(mirror, one, inquiry.request.selection, failures)
+        sifted = list_slice(mirror, one, inquiry.request.selection, only)
         mirror.ledger.record_listed(sifted.listing.files, run_id=inquiry.run.run_id, now=mirror.clock())
         planned = run_planning.plan_listings(mirror, inquiry, [sifted.listing], again=sifted.again)
         files = run_planning.to_fetch(planned)
         with work.lane.more_slots(len(files) - 1) as more:
             ends = transfer_files(mirror, inquiry.run, files, work.watcher, threads=1 + more)
-    return [*sifted.left_out, *planning.outcomes(planned), *ends]
+    settled = planning.outcomes(planned)
+    return [*sifted.left_out, *(settled if is_last else work.postponed.without_claimed(one, settled)), *ends]
 
 
 def _outage(outcomes: Sequence[Outcome]) -> DeviceError | None:

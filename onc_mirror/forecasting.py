@@ -11,20 +11,14 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from onc_mirror.backfilling import (
-    FLOW,
-    BackfillRequest,
-    Span,
-    Work,
-    begin_backfill,
-    run_slices,
-)
+from onc_mirror.backfilling import Work, run_slices
 from onc_mirror.heartbeat import beating
 from onc_mirror.lanes import open_lane
 from onc_mirror.model import Decision, Outcome
 from onc_mirror.progressing import NoSliceWatcher, SliceWatcher
 from onc_mirror.reporting import RunReport
 from onc_mirror.runs import Run
+from onc_mirror.spanning import FLOW, BackfillRequest, Span, begin_backfill
 from onc_mirror.tallying import MOST_NAMED, Tally
 from onc_mirror.utc import time_text
 

@@ -62,6 +62,10 @@ class Lane:
         """Send home who still waits for a slot."""
         self._closed.set()
 
+    def rest(self, seconds: float) -> None:
+        """Wait so long, unless the lane is closed meanwhile."""
+        self._closed.wait(seconds)
+
     def requests_per_s(self) -> float:
         """How many requests per second the slots that this run has now are good for."""
         return self._mirror.settings.backfill_requests_per_s * max(1, self._held) / self.total

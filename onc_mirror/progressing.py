@@ -124,7 +124,11 @@ class Progress:
         with self._lock:
             counts = self._counts
             text = f"{counts.done} of {counted(counts.files, 'file')}"
-            return f"{text}, {counts.ended} of {counts.slices} days of devices" if counts.slices > 1 else text
+            return (
+                f"{text}, {min(counts.ended, counts.slices)} of {counts.slices} days of devices"
+                if counts.slices > 1
+                else text
+            )
 
     def sentence(self, elapsed_s: float) -> str:
         """All of it, for people."""

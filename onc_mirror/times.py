@@ -31,6 +31,10 @@ def resolve_window(since: str | None, until: str | None, *, now: datetime) -> tu
         begin, end = _resolve(since, until, now)
     except OverflowError:
         raise SettingsError(f"The window is beyond all times: {since} .. {until or 'now'}.") from None
+    if begin is not None and end is None and begin >= now:
+        raise SettingsError(
+            f"There are no data yet: the window begins at {time_text(begin)}, and it is {time_text(now)}."
+        )
     if begin is not None and begin >= (end or now):
         raise SettingsError(f"The window ends before it begins: {time_text(begin)} .. {time_text(end or now)}.")
     return begin, end

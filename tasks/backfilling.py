@@ -13,8 +13,8 @@ from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from onc_mirror import backfilling, forecasting, runs
-from onc_mirror.backfilling import BackfillRequest, SliceEnd, Span, Work
+from onc_mirror import backfilling, forecasting, runs, spanning
+from onc_mirror.backfilling import SliceEnd, Work
 from onc_mirror.forecast_wording import forecast_sentence
 from onc_mirror.forecasting import Forecast
 from onc_mirror.lanes import open_lane
@@ -23,6 +23,7 @@ from onc_mirror.progressing import Progress
 from onc_mirror.reporting import DeviceError, RunReport
 from onc_mirror.runs import Run
 from onc_mirror.slicing import Slice, cut_slices
+from onc_mirror.spanning import BackfillRequest, Span
 from onc_mirror.tallying import MOST_NAMED, Tally
 from onc_mirror.wording import printable
 from tasks.policy import UNCACHED, safely
@@ -39,7 +40,7 @@ _NOTHING_TO_FETCH = [{"device": "", "day": "", "files": 0, "bytes": 0}]
 @safely
 def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
     """Fix days and devices, and see whether archive and bucket are there."""
-    return backfilling.begin_backfill(mirror, run, request)
+    return spanning.begin_backfill(mirror, run, request)
 
 
 @task(name="fill-slice", task_run_name="fill {one}", tags=["archive", "store"], **UNCACHED)
@@ -102,6 +103,7 @@ def fill_slices(mirror: Mirror, span: Span, tally: Tally, progress: Progress) ->
             for one, future in futures:
                 if not isinstance(future.result(raise_on_failure=False), SliceEnd):
                     tally.fail(DeviceError(one.device_code, "unexpected", f"{one}: its task broke down. Repeat it."))
+        backfilling.end_postponed(work)
         backfilling.note_surrender(work)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 import click
 from rich.console import Console
 
-from onc_mirror.backfilling import BackfillRequest, data_days
 from onc_mirror.backfilling import backfill as run_backfill
 from onc_mirror.cli.narrowing import selection_of
 from onc_mirror.cli.options import Choice, choosing_data, json_option
@@ -21,6 +20,7 @@ from onc_mirror.forecast_wording import forecast_sentence
 from onc_mirror.forecasting import look_ahead
 from onc_mirror.mirror import open_mirror
 from onc_mirror.settings import load_settings
+from onc_mirror.spanning import BackfillRequest, data_days
 
 if TYPE_CHECKING:
     from onc_mirror.forecasting import Forecast

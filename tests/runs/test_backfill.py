@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.sandbox.archive.faults import Kind
-from onc_mirror.backfilling import BackfillRequest, backfill, data_days
+from onc_mirror.backfilling import backfill
 from onc_mirror.enduring import MOST_IN_A_ROW
 from onc_mirror.errors import SettingsError
 from onc_mirror.forecasting import look_ahead
-from onc_mirror.model import Decision
+from onc_mirror.model import Decision, TimeWindow
 from onc_mirror.reporting import RunReport
 from onc_mirror.selection import Selection
+from onc_mirror.spanning import BackfillRequest, data_days
 from tests.support.mirrors import NOON, bench
 
 if TYPE_CHECKING:
@@ -137,6 +139,7 @@ def test_only_what_was_chosen_is_fetched_and_the_rest_left_for_nobody_to_fetch(m
 
 def test_two_backfills_and_an_hourly_run_at_once_fetch_each_file_once(mirror: Bench) -> None:
     mirror.archive.fault(Kind.LATENCY, endpoint="download", seconds=0.05)
+    mirror.settings = mirror.settings.model_copy(update={"lease": timedelta(seconds=16)})
     until = mirror.now
 
     with ThreadPoolExecutor(3) as pool:
@@ -146,11 +149,45 @@ def test_two_backfills_and_an_hourly_run_at_once_fetch_each_file_once(mirror: Be
 
     names = [one.filename for one in mirror.archive.requests_for("download")]
     assert len(names) == len(set(names)) > 50
-    done = sum(report.mirrored for report in (*reports, hourly))
-    assert done == len(mirror.objects("raw/")) == len(names)
+    assert sum(report.mirrored for report in (*reports, hourly)) == len(mirror.objects("raw/")) == len(names)
+    # The backfills came back to what the others had claimed.
+    assert [(report.exit_code, report.mirrored + report.already) for report in reports] == [(0, len(names))] * 2
     for report in (*reports, hourly):
-        assert {file.reason for file in report.attention} <= {"claimed-elsewhere"}
         mirror.assert_promises_hold(report)
+
+
+def test_what_a_dead_run_has_claimed_is_taken_over_after_its_lease(mirror: Bench) -> None:
+    lease = timedelta(seconds=2)
+    mirror.settings = mirror.settings.model_copy(update={"lease": lease})
+    with mirror.open() as parts:
+        parts.ledger.start_run("dead", "backfill", mirror.now)
+        files = parts.archive.list_files(DEVICE, data=TimeWindow(FIRST, FIRST + timedelta(hours=5))).files
+        parts.ledger.record_listed(files, run_id="dead", now=mirror.now)
+        claim: dict[str, Any] = {"owner": "dead", "until": mirror.now + lease, "now": mirror.now}
+        assert parts.ledger.leases.claim([(file, 0) for file in files], **claim).mine
+    began = time.monotonic()
+
+    with mirror.open() as parts:
+        parts.clock = lambda: mirror.now + timedelta(seconds=time.monotonic() - began)
+        report = backfill(parts, BackfillRequest(FIRST, LAST, devices=(DEVICE,)))
+
+    assert (report.exit_code, report.mirrored) == (0, len(archived(mirror)))
+
+
+def test_what_another_run_keeps_for_longer_than_a_lease_stays_held(mirror: Bench) -> None:
+    mirror.settings = mirror.settings.model_copy(update={"lease": timedelta(seconds=1)})
+    with mirror.open() as parts:
+        parts.ledger.start_run("alive", "backfill", mirror.now)
+        files = parts.archive.list_files(DEVICE, data=TimeWindow(FIRST, FIRST + timedelta(hours=2))).files
+        parts.ledger.record_listed(files, run_id="alive", now=mirror.now)
+        claim: dict[str, Any] = {"owner": "alive", "until": mirror.now + timedelta(hours=1), "now": mirror.now}
+        mine = parts.ledger.leases.claim([(file, 0) for file in files if file.extension == "hdf5"], **claim).mine
+
+    report = run(mirror)
+
+    assert {file.reason for file in report.attention} == {"claimed-elsewhere"}
+    assert (report.held, report.mirrored) == (len(mine), len(archived(mirror)) - len(mine))
+    assert report.listed == report.held + report.mirrored + sum(report.filtered.values())
 
 
 def test_backfills_download_no_more_at_once_than_their_share(mirror: Bench) -> None:
