@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import MultipleResults, consumes, multiple, rule
+from hypothesis.stateful import MultipleResults, consumes, initialize, multiple, rule
 
 from tests.model.machine import Machine, taken_in
 from tests.model.world import DEVICES
@@ -34,6 +34,14 @@ oddities: st.SearchStrategy[dict[str, Any]] = st.one_of(
 class ArchiveRules(Machine):
     """The archive's own life."""
 
+    @initialize(target=taken_in)
+    def begin_with_a_good_hour(self) -> MultipleResults[str]:
+        """Some files that the mirror has, as most troubles are about such."""
+        self.checked_run()
+        names = [*self._put_one_by_one(DEVICES[0], 2), *self._put_one_by_one(DEVICES[1], 1)]
+        self.checked_run()
+        return multiple(*names)
+
     @rule(target=taken_in, device=devices, extension=extensions, mark=marks, lag=lags, delay=delays)
     def take_in(self, device: str, extension: str, mark: bytes, lag: timedelta, delay: timedelta) -> str:
         row = self._row(device, extension, lag)
@@ -44,14 +52,7 @@ class ArchiveRules(Machine):
     @rule(target=taken_in, device=devices, count=st.integers(2, 4))
     def take_in_an_hour(self, device: str, count: int) -> MultipleResults[str]:
         """Files one after the other, as they come when all is well."""
-        names = []
-        for _ in range(count):
-            body = self._body(SOUND)
-            row = _sized(self._row(device, "hdf5", timedelta(hours=1)), body)
-            self.world.put(row, body, device)
-            self.world.now += timedelta(minutes=5)
-            names.append(str(row["filename"]))
-        return multiple(*names)
+        return multiple(*self._put_one_by_one(device, count))
 
     @rule(target=taken_in, device=devices, oddity=oddities)
     def take_in_odd(self, device: str, oddity: dict[str, Any]) -> MultipleResults[str]:
@@ -93,6 +94,16 @@ class ArchiveRules(Machine):
             self.world.archive.vanish(name)
             self.world.put(now.row | self._archived_now(), now.body, now.device_code, self.world.now)
         return name
+
+    def _put_one_by_one(self, device: str, count: int) -> list[str]:
+        names = []
+        for _ in range(count):
+            body = self._body(SOUND)
+            row = _sized(self._row(device, "hdf5", timedelta(hours=1)), body)
+            self.world.put(row, body, device)
+            self.world.now += timedelta(minutes=5)
+            names.append(str(row["filename"]))
+        return names
 
     def _present(self, name: str) -> Any:
         try:

@@ -186,7 +186,8 @@ def _ends(world: World, shelved: Shelved) -> set[State]:
     except UnsafeNameError:
         return {State.QUARANTINED}
     if not _is_wanted(world, file):
-        return {State.FILTERED, State.MIRRORED, State.QUARANTINED}
+        # What was already decided about it stays, and what was held waits until it is wanted again.
+        return {State.FILTERED, State.MIRRORED, State.QUARANTINED, State.HELD}
     if file.filename in world.flipped or (file.extension == "hdf5" and not judge(shelved.body).passed):
         return {State.QUARANTINED, State.MIRRORED} if judge(shelved.body).passed else {State.QUARANTINED}
     return {State.MIRRORED}

@@ -14,6 +14,8 @@ pauses = st.sampled_from(
     [timedelta(0), timedelta(minutes=5), timedelta(hours=1), timedelta(hours=1), timedelta(days=2)]
 )
 
+selections = st.sampled_from([("hdf5",), ("hdf5", "txt"), ("hdf5", "txt"), ("txt",)])
+
 
 class RunRules(Machine):
     """Runs of the hour."""
@@ -43,11 +45,11 @@ class RunRules(Machine):
         if report is not None and not (report.held or report.failed or report.errors):
             promises.check_quiet(self.world, self.checked_run())
 
-    @rule(after=pauses, effects=st.integers(0, 14))
+    @rule(after=pauses, effects=st.integers(0, 10))
     def run_killed(self, after: timedelta, effects: int) -> None:
         self.world.now += after
         self.checked_run(effects)
 
-    @rule(wanted=st.sampled_from([("hdf5",), ("hdf5", "txt"), ("txt",)]))
+    @rule(wanted=selections)
     def change_what_is_wanted(self, wanted: tuple[str, ...]) -> None:
         self.world.settings = self.world.settings.model_copy(update={"extensions": wanted})

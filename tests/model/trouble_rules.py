@@ -42,6 +42,12 @@ class TroubleRules(Machine):
         if kind is Kind.BIT_FLIP or (kind is Kind.SHORT and self.world.size_is_unknown(name)):
             self.world.flipped.add(name)
 
+    @rule(kind=st.sampled_from(OF_A_FILE), count=times)
+    def next_files_fail(self, kind: Kind, count: int | None) -> None:
+        """Files that are still to come, and all that were not fetched yet."""
+        if kind not in {Kind.BIT_FLIP, Kind.SHORT, Kind.GONE_BETWEEN}:  # these are remembered by name
+            self.world.archive.fault(kind, endpoint="download", count=count)
+
     @rule(device=st.sampled_from([*DEVICES, None]), kind=st.sampled_from(OF_A_LISTING + OF_EVERYTHING), count=times)
     def archive_fails(self, device: str | None, kind: Kind, count: int | None) -> None:
         endpoint = None if kind in OF_EVERYTHING else "device"
