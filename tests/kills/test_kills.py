@@ -54,6 +54,7 @@ RANDOM_MOMENTS = 2
 ELSEWHERE = {
     "leases.renew": "runs longer than a third of a lease",
     "ledger.try_writing": "the doctor",
+    "store.abort_upload": "the scrub",
 }
 BACKFILLS = [replace(FEW[-1], flow="backfill")]
 
