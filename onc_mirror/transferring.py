@@ -26,6 +26,7 @@ from onc_mirror.repairing import is_rotten, keep_damaged
 from onc_mirror.retrying import with_retries
 from onc_mirror.superseding import keep_rival, retire
 from onc_mirror.validation import Reason
+from onc_mirror.vanishing import has_vanished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -279,13 +280,18 @@ def _quarantine(
 
 
 def _not_handed_out(mirror: Mirror, file: ArchiveFile, error: NotReadyError) -> Outcome:
-    """Tell "listed but not ready" from "gone since": only the archive's listing of this moment knows."""
+    """Tell "listed but not ready" from "gone since": only the archive's listings of this moment know."""
     try:
-        listed = with_retries(lambda: mirror.archive.still_lists(file), mirror.settings.retry_delays_s)
+        gone = with_retries(
+            lambda: has_vanished(mirror.archive, file, mirror.clock()), mirror.settings.retry_delays_s
+        )
     except MirrorError as unsure:
         return failed(file, unsure)
-    if listed:
+    if not gone:
         return Outcome(file, Decision.HELD, reason=error.reason, detail=f"{error} It will be tried again.")
     return Outcome(
-        file, Decision.GONE, reason="vanished", detail="The archive listed it a moment ago and lists it no more."
+        file,
+        Decision.GONE,
+        reason="vanished",
+        detail="The archive listed it a moment ago; now it lists others of the device, and not this one.",
     )

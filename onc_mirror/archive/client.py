@@ -16,7 +16,8 @@ from onc_mirror.archive.answers import INVALID_VALUE, NothingFoundError
 from onc_mirror.archive.availability import count_files
 from onc_mirror.archive.discovery import parse_deployment, parse_device, parse_product
 from onc_mirror.archive.paging import ROW_LIMIT, Query, list_rows
-from onc_mirror.archive.rows import just_after, just_before, parse_file
+from onc_mirror.archive.rows import parse_file
+from onc_mirror.archive.whereabouts import windows_with
 from onc_mirror.errors import (
     GarbledAnswerError,
     NotReadyError,
@@ -25,7 +26,7 @@ from onc_mirror.errors import (
     TransientError,
     UnknownDeviceError,
 )
-from onc_mirror.model import Listing, TimeWindow
+from onc_mirror.model import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from onc_mirror.archive.availability import Counted
     from onc_mirror.archive.body import Body
     from onc_mirror.archive.discovery import Deployment, KnownDevice, Product
-    from onc_mirror.model import ArchiveFile
+    from onc_mirror.model import ArchiveFile, TimeWindow
 
 T = TypeVar("T")
 
@@ -139,14 +140,13 @@ class OncArchive:
     def still_lists(self, file: ArchiveFile) -> bool:
         """Whether the archive lists a file of this name at this moment.
 
-        Asks for the first instant of its data only. A row without one is looked for among all of the device's.
+        Asks for as little as `windows_with` says, and always asks: without any time it is all of the device's files.
 
         Raises:
             MirrorError: As `list_files`.
         """
-        begin = file.begins_at
-        instant = TimeWindow(just_before(begin), just_after(begin)) if begin is not None else None
-        return any(row.filename == file.filename for row in self.list_files(file.device_code, data=instant).files)
+        windows = windows_with(file, datetime.now(UTC))
+        return any(row.filename == file.filename for row in self.list_files(file.device_code, **windows).files)
 
     def count_files(self, device_code: str, window: TimeWindow) -> tuple[Counted, ...]:
         """Count a device's files per product, extension and span of data, without listing them.

@@ -319,6 +319,32 @@ def test_file_is_still_listed_until_it_vanishes(sea: RunningArchive, archive: On
     assert archive.still_lists(other)
 
 
+def test_file_with_data_of_the_future_is_asked_for_all_the_same(sea: RunningArchive, archive: OncArchive) -> None:
+    later = datetime.now(UTC) + timedelta(days=900)
+    file = archive.list_files(DEVICE, archived=DAY).files[0]
+    sea.forget_requests()
+
+    assert archive.still_lists(replace(file, begins_at=later))
+    assert archive.still_lists(replace(file, begins_at=later, archived_at=None))
+
+    by_archive_time, whole_device = sea.requests
+    assert by_archive_time.parameters.keys() >= {"dateArchivedFrom"}
+    assert not whole_device.parameters.keys() & {"dateArchivedFrom", "dateFrom"}
+
+
+def test_file_without_data_time_is_looked_for_from_its_archive_time_on(
+    sea: RunningArchive, archive: OncArchive
+) -> None:
+    file = archive.list_files(DEVICE, archived=DAY).files[0]
+    sea.fault(Kind.RE_ARCHIVED, filename=file.filename, at=NOON - timedelta(minutes=1))
+    sea.forget_requests()
+
+    assert archive.still_lists(replace(file, begins_at=None)), "it was archived again since"
+
+    (request,) = sea.requests
+    assert request.parameters["dateArchivedFrom"] > "2022-05-01T11:59"
+
+
 def test_unknown_device_is_told_from_a_wrong_filter(archive: OncArchive) -> None:
     with pytest.raises(UnknownDeviceError) as unknown:
         archive.list_files("TUMNOTHING001")

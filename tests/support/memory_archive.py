@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.sandbox.archive.faults import DAMAGING, Fault, FaultBook, Kind
 from onc_mirror.archive import Counted, Deployment
-from onc_mirror.archive.rows import format_time, just_after, just_before, parse_file, parse_time
+from onc_mirror.archive.rows import format_time, just_after, parse_file, parse_time
+from onc_mirror.archive.whereabouts import windows_with
 from onc_mirror.errors import NotReadyError, TransientError
 from onc_mirror.model import Listing, TimeWindow
 from tests.support.memory_troubles import (
@@ -183,9 +184,8 @@ class MemoryArchive:
         )
 
     def still_lists(self, file: ArchiveFile) -> bool:
-        begin = file.begins_at
-        instant = TimeWindow(just_before(begin), just_after(begin)) if begin is not None else None
-        return any(row.filename == file.filename for row in self.list_files(file.device_code, data=instant).files)
+        windows = windows_with(file, self._clock())
+        return any(row.filename == file.filename for row in self.list_files(file.device_code, **windows).files)
 
     def deployments(self, device_code: str) -> tuple[Deployment, ...]:
         self.repeat_quickly(lambda: self._answer("deployments", device_code, None))
