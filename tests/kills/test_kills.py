@@ -26,8 +26,6 @@ ANYWHERE = (
     "after ledger.start_run",
     "after ledger.record_listed",
     "after leases.claim",
-    "before ledger.record_many",
-    "before download.open",
     "before download.read",
     "before disk.scratch.rename",
     "after validation.send",
@@ -35,26 +33,23 @@ ANYWHERE = (
     "after ledger.record",
     "after store.copy",
     "before store.delete",
-    "after store.delete",
     "after ledger.advance_watermark",
     "after ledger.finish_run",
 )
 IN_S3 = (
     "before s3.body",
     "after s3.put_object",
-    "after s3.create_multipart_upload",
     "after s3.upload_part",
     "after s3.complete_multipart_upload",
 )
 IN_FOLDERS = ("before disk.bucket.rename",)
 IN_BACKFILLS = ("after leases.take_slots", "after ledger.record", "before leases.return_slots")
-RANDOM_MOMENTS = 2
 
 # What is in the list of effects and in none of the killed runs, and where it is instead.
 ELSEWHERE = {
     "leases.renew": "runs longer than a third of a lease",
     "ledger.try_writing": "the doctor",
-    "store.abort_upload": "the scrub",
+    "store.abort_upload": "scrubs",
 }
 BACKFILLS = [replace(FEW[-1], flow="backfill")]
 
@@ -96,13 +91,13 @@ def test_a_run_killed_at_a_boundary_is_finished_by_the_next(experiment: Experime
 
 
 @pytest.mark.parametrize("experiment", FEW, indirect=True, ids=str)
-@pytest.mark.parametrize("moment", range(RANDOM_MOMENTS))
-def test_a_run_killed_at_any_moment_is_finished_by_the_next(experiment: Experiment, moment: int) -> None:
-    seconds = random.uniform(moment, moment + 1) / RANDOM_MOMENTS * experiment.usual_s  # noqa: S311 - no secret
+def test_a_run_killed_at_any_moment_is_finished_by_the_next(experiment: Experiment) -> None:
+    seconds = random.uniform(0, experiment.usual_s)  # noqa: S311 - no secret hangs on it
+    with_children = random.choice([False, True])  # noqa: S311 - as above
 
-    aftermath = experiment.kill_after(seconds, with_children=bool(moment % 2))
+    aftermath = experiment.kill_after(seconds, with_children=with_children)
 
-    assert not aftermath.wrong, f"killed after {seconds:.3f} s"
+    assert not aftermath.wrong, f"killed after {seconds:.3f} s, {with_children=}"
 
 
 def test_the_killed_runs_pass_every_way_there_is_to_write(experiments: Callable[[Place], Experiment]) -> None:
