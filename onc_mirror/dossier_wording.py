@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from onc_mirror.ledger.rows import has_changed
 from onc_mirror.model import State
 from onc_mirror.utc import time_text
 from onc_mirror.wording import size_text
@@ -81,10 +82,7 @@ def next_step(dossier: Dossier) -> str:
 
 def is_replaced(dossier: Dossier) -> bool:
     """Whether the archive has touched the file since its state was decided; the planner's rule in `planning`."""
-    changed_at, settled_at = dossier.file.changed_at, dossier.settled_at
-    later = changed_at is not None and (settled_at is None or changed_at > settled_at)
-    sizes = (dossier.file.expected_bytes, dossier.settled_bytes)
-    return later or (None not in sizes and sizes[0] != sizes[1])
+    return has_changed(dossier.file, dossier.settled_at, dossier.settled_bytes)
 
 
 _UNQUARANTINED = {

@@ -17,7 +17,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from onc_mirror.errors import ScratchFullError, WrongBodyError, WrongSizeError
+from onc_mirror.errors import ScratchFullError, TooLargeError, WrongBodyError, WrongSizeError
 from onc_mirror.layout import check_name
 from onc_mirror.model import Fetched
 from onc_mirror.sniffing import SNIFFED_BYTES, impostor
@@ -66,7 +66,8 @@ def download(
         WrongBodyError: An HTML page, JSON or gzip is in its place.
         WrongSizeError: The body is whole, but not of the listed size; or nobody says how long it is.
         TruncatedBodyError: The body ended before its announced length.
-        ScratchFullError: The disk has no room for it or fails, or it is larger than `most_bytes`.
+        ScratchFullError: The disk has no room for it or fails.
+        TooLargeError: Its size is not listed, and it is larger than `most_bytes`.
         MirrorError: As the archive's `transport` names it.
     """
     path = folder / check_name(file.filename)
@@ -129,8 +130,8 @@ def _receive(  # noqa: PLR0913, PLR0917 - one story, cut where it is read
             if file.expected_bytes is not None and received > file.expected_bytes:
                 _check_size(received, file, "sends at least")
             if file.expected_bytes is None and most_bytes is not None and received > most_bytes:
-                raise ScratchFullError(
-                    f"The archive lists no size for it and sends more than {most_bytes} bytes."
+                raise TooLargeError(
+                    f"The archive lists no size for it and sends more than {most_bytes} bytes, the scratch budget."
                     " Raise ONC_MIRROR_SCRATCH_BUDGET when files may be so large.",
                     subject=file.filename,
                 )

@@ -3,11 +3,8 @@
     MirrorError
     ├── TransientError                 trying again can help
     │   ├── ArchiveBusyError           429 or 5xx
-    │   ├── UnreachableError           no connection to the archive, for a cause of its own such as no route
-    │   │   ├── ConnectTimeoutError        nobody answered within the connect timeout
-    │   │   ├── RefusedError               the connection was refused
-    │   │   ├── UnknownHostError           the host's name does not resolve
-    │   │   └── UntrustedError             no TLS connection that can be trusted
+    │   ├── UnreachableError           no connection to the archive; its leaves say why: ConnectTimeoutError,
+    │   │                              RefusedError, UnknownHostError, UntrustedError
     │   ├── StalledError               connected, but no byte within the stall timeout
     │   ├── ConnectionLostError        reset or closed before an answer
     │   ├── TruncatedBodyError         closed before the announced length
@@ -23,6 +20,7 @@
     └── PermanentError                 the same again gives the same again
         ├── TokenRejectedError         401
         ├── RequestRejectedError       any other 4xx
+        ├── TooLargeError              of unknown size, and more than scratch can take
         ├── UnknownDeviceError         the archive does not know the device code
         ├── StoreCredentialsError      the store does not know the credentials, or there are none
         ├── StoreForbiddenError        the credentials do not grant the right that is needed
@@ -103,10 +101,7 @@ class ArchiveBusyError(TransientError):
 
 
 class UnreachableError(TransientError):
-    """No connection to the archive comes about, so that nothing can be asked of it, whatever the file or device.
-
-    Raised itself where no leaf names the cause. A connection that broke: `ConnectionLostError`.
-    """
+    """No connection to the archive comes about, for a cause no leaf names. One that broke: `ConnectionLostError`."""
 
     reason = "unreachable"
     blames_file = False
@@ -220,9 +215,15 @@ class TokenRejectedError(PermanentError):
 
 
 class RequestRejectedError(PermanentError):
-    """The archive refused the request as such (4xx that no other class names)."""
+    """The archive refused the request as such (4xx that no other class names), which may be for one file alone."""
 
     reason = "request-rejected"
+
+
+class TooLargeError(PermanentError):
+    """A body of unknown length is more than the scratch budget. A disk without room: `ScratchFullError`."""
+
+    reason = "too-large"
 
 
 class UnknownDeviceError(PermanentError):
@@ -240,17 +241,14 @@ class StoreCredentialsError(PermanentError):
 
 
 class StoreForbiddenError(PermanentError):
-    """The store does not grant the right that is needed, or does not say why it refuses.
-
-    Where it says that it does not know the credentials: `StoreCredentialsError`.
-    """
+    """The store does not grant the right, or does not say why it refuses. Unknown to it: `StoreCredentialsError`."""
 
     reason = "store-forbidden"
     blames_file = False
 
 
 class BucketMissingError(PermanentError):
-    """The bucket (or folder) of the store URL does not exist."""
+    """The bucket (or folder) of the store URL does not exist, or has nothing of what the ledger knows."""
 
     reason = "bucket-missing"
     blames_file = False
@@ -260,6 +258,7 @@ class ObjectMissingError(PermanentError):
     """There is no object to read or copy under the key. Looking one up is no error: `head` gives None."""
 
     reason = "object-missing"
+    blames_file = False
 
 
 class StoreRejectedError(PermanentError):
@@ -286,6 +285,7 @@ class UnexpectedError(PermanentError):
     """A fault in the mirror itself, named and cleaned so that it can be reported without leaking."""
 
     reason = "unexpected"
+    blames_file = False
 
 
 class SettingsError(PermanentError):

@@ -8,15 +8,18 @@ for by its name and that the archive does not list is gone, `not-listed`. For ea
     3. the selection leaves it out                             filtered, the rule's name
     4. mirrored, and the archive's row is as it was then       already
     5. quarantined, and the archive's row is as it was then    quarantined, the ledger's reason
-    6. its next try is not due                                 held, the ledger's reason
+    6. its next try is not due, and the row as at the last     held, the ledger's reason
     7. anything else                                           fetch, and why:
-       `new` (also: an interrupted run left it), `due` (was held), `re-archived` (the archive's row changed),
+       `new` (also: an interrupted run left it), `due` (was held), `re-archived` (the archive's row changed since the
+       file came to its end, or since the last attempt at it failed),
        `listed-again` (was gone), `selected` (was filtered or under 1 or 2, and no longer is)
 
 A row has changed when the later of its `archivedDate` and `modifyDate` is later than it was, or its size is
 another. `modifyDate` is set some seconds after `archivedDate`, so a file that was fetched between the two counts as
 changed once; the second fetch settles the new time, and it stays settled. A row that looks older with the same size
 is a stale answer, not a change.
+
+A next try further ahead than the longest pause was set by a clock that ran ahead, and is due.
 
 What the ledger knows comes from `Ledger.entries`; a decision of 1, 2 or 3 that it does not know yet is
 for the caller to record (`to_record`).
@@ -37,7 +40,7 @@ from onc_mirror.selection import Selection, excluding_rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from onc_mirror.model import ArchiveFile
 
@@ -48,13 +51,14 @@ RE_ARCHIVED = "re-archived"
 _KEY = ["device_code", "filename"]
 
 
-def plan(
+def plan(  # noqa: PLR0913 - by keyword
     listed: pd.DataFrame,
     entries: pd.DataFrame,
     selection: Selection,
     *,
     now: datetime,
     device_code: str | None = None,
+    longest_pause: timedelta | None = None,
 ) -> pd.DataFrame:
     """Decide about every listed file.
 
@@ -64,6 +68,7 @@ def plan(
         selection: What is wanted.
         now: The moment at which a held file is due or not, UTC.
         device_code: The device that was asked for; None when rows may be of any.
+        longest_pause: The longest that a held file may have to wait; None: any.
 
     Returns:
         One row per distinct file, sorted by `device_code` and `filename`, with the listing's columns and `decision`
@@ -78,7 +83,7 @@ def plan(
     rows["decision"] = pd.Series(Decision.FETCH.value, index=rows.index, dtype=STRING)
     rows["reason"] = _reasons_to_fetch(rows)
     rows["detail"] = _what_changed(rows)
-    _hold_back(rows, now)
+    _hold_back(rows, now, pd.Timestamp.max.tz_localize("UTC") if longest_pause is None else now + longest_pause)
     _refuse(rows, selection, device_code)
     return rows.drop(columns=["known_reason", "known_detail", "settled_bytes", "settled_at"])
 
@@ -190,9 +195,12 @@ def _changed(rows: pd.DataFrame) -> pd.Series[bool]:
 def _reasons_to_fetch(rows: pd.DataFrame) -> pd.Series[Any]:
     state = rows["state"]
     refused = state.eq(State.QUARANTINED) & rows["known_reason"].isin(BY_THE_ROW)
+    held = state.eq(State.HELD).fillna(False).astype(bool)
+    tried = rows["settled_at"].notna() | rows["settled_bytes"].notna()
     reasons = pd.Series("new", index=rows.index, dtype=STRING)
     return (
-        reasons.mask(state.eq(State.HELD).fillna(False), "due")
+        reasons.mask(held, "due")
+        .mask(held & tried & _changed(rows), RE_ARCHIVED)
         .mask(state.eq(State.GONE).fillna(False), "listed-again")
         .mask(state.isin((State.MIRRORED, State.QUARANTINED)), RE_ARCHIVED)
         .mask((state.eq(State.FILTERED) | refused).fillna(False), "selected")
@@ -214,9 +222,9 @@ def _what_changed(rows: pd.DataFrame) -> pd.Series[Any]:
     return details
 
 
-def _hold_back(rows: pd.DataFrame, now: datetime) -> None:
+def _hold_back(rows: pd.DataFrame, now: datetime, latest: datetime) -> None:
     settled = rows["reason"].eq(RE_ARCHIVED) & ~_changed(rows)
-    waiting = ~rows["reason"].eq(RE_ARCHIVED) & rows["next_try_at"].gt(now)
+    waiting = ~rows["reason"].eq(RE_ARCHIVED) & rows["next_try_at"].gt(now) & rows["next_try_at"].le(latest)
     _decide(rows, settled & rows["state"].eq(State.MIRRORED), Decision.ALREADY, "")
     _decide(rows, settled & rows["state"].eq(State.QUARANTINED), Decision.QUARANTINED, rows["known_reason"])
     _decide(rows, waiting, Decision.HELD, rows["known_reason"])

@@ -7,10 +7,9 @@ from concurrent.futures import as_completed
 from typing import TYPE_CHECKING, Protocol
 
 from onc_mirror.faults import named
-from onc_mirror.ladder import climb
-from onc_mirror.model import Decision
 from onc_mirror.threads import side_by_side
 from onc_mirror.transferring import RetriedSteps, failed, mirror_file
+from onc_mirror.trying import climbed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +78,6 @@ def conclude(mirror: Mirror, run: Run, file: ArchiveFile, steps: Steps) -> Outco
         logger.exception("file=%s device=%s decision=failed", file.filename, file.device_code)
         outcome = failed(file, named(error))
     now = mirror.clock()
-    if outcome.decision in {Decision.HELD, Decision.FAILED}:
-        outcome = climb(outcome, mirror.ledger.attempts(file), mirror.settings.hold_delays, now=now)
+    outcome = climbed(mirror, outcome, now)
     mirror.ledger.record(outcome, run_id=run.run_id, now=now)
     return outcome

@@ -19,6 +19,7 @@ from onc_mirror.comparing import Worlds, compare, doubtful_keys, objects_frame
 from onc_mirror.errors import MirrorError, TokenRejectedError
 from onc_mirror.frames import files_from_frame, listing_frame
 from onc_mirror.guarding import is_unlikely
+from onc_mirror.ladder import longest_pause
 from onc_mirror.layout import day_folders, key_day
 from onc_mirror.ledger.entries import COLUMNS as ENTRY
 from onc_mirror.model import ArchiveFile, Decision, Outcome, State, TimeWindow
@@ -72,7 +73,14 @@ def survey(mirror: Mirror, device_code: str, window: TimeWindow, *, now: datetim
         logger.error("device=%s reason=%s detail=%r", device_code, EMPTY_LISTING, doubt)
         return DeviceComparison(device_code, doubt=doubt, silent_witness=counted.silence)
     before = mirror.ledger.snapshot(device_code, window, listed["filename"]) if len(listed) else before
-    planned = planning.plan(listed, before[list(ENTRY)], _selection(mirror), now=now, device_code=device_code)
+    planned = planning.plan(
+        listed,
+        before[list(ENTRY)],
+        _selection(mirror),
+        now=now,
+        device_code=device_code,
+        longest_pause=longest_pause(mirror.settings.hold_delays),
+    )
     objects = _read_bucket(mirror, device_code, window, before)
     names = [*listed["filename"], *(key.rpartition("/")[2] for key in objects["key"])]
     after = mirror.ledger.snapshot(device_code, window, names)

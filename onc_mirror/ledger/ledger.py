@@ -16,6 +16,7 @@ from onc_mirror.ledger.restoring import Restoration
 from onc_mirror.ledger.rows import archive_file, key_of
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.ledger.transactions import Transactions
+from onc_mirror.ledger.trials import Trials
 from onc_mirror.ledger.upserting import insert_into
 from onc_mirror.model import WRONG_DEVICE, ProvenObject, State
 
@@ -48,6 +49,7 @@ class Ledger:
         dossiers: Single files, for operators.
         readings: When each object was last read back.
         restoration: What a rebuild writes.
+        trials: How often files were tried in vain.
     """
 
     def __init__(self, engine: Engine, place: str) -> None:
@@ -56,6 +58,7 @@ class Ledger:
         self.dossiers = Dossiers(self._database)
         self.readings = Readings(self._database)
         self.restoration = Restoration(self._database)
+        self.trials = Trials(self._database)
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +116,8 @@ class Ledger:
 
         Returns:
             One row per file with the columns of `entries.COLUMNS`: `state`, `reason`, `detail`, `rule`, `attempts`,
-            `next_try_at`; `settled_at` and `settled_bytes`, what the archive's row said when the state was settled;
+            `next_try_at`; `settled_at` and `settled_bytes`, what the archive's row said when the state was settled or
+            an attempt last failed;
             `key`, `sha256`, `size_bytes` and `mirrored_at` of the proven object, if there ever was one; `revision`,
             which grows with everything that becomes of the file.
         """
@@ -183,15 +187,6 @@ class Ledger:
             return None
         return ProvenObject(row.key, row.sha256, damaged=row.damaged_at is not None, content=read_content(row.found))
 
-    def attempts(self, file: ArchiveFile) -> int:
-        """Return how many attempts at a held file have failed by its own fault; 0 when it is not held."""
-        device_code, filename = key_of(file.device_code, file.filename)
-        query = select(files.c.attempts).where(
-            files.c.device_code == device_code, files.c.filename == filename, files.c.state == State.HELD
-        )
-        with self._database.reading() as connection:
-            return connection.execute(query).scalar_one_or_none() or 0
-
     def record(self, outcome: Outcome, *, run_id: str, now: datetime) -> None:
         """Enter what became of one file; see `record_many`."""
         self.record_many((outcome,), run_id=run_id, now=now)
@@ -201,9 +196,9 @@ class Ledger:
 
         * `MIRRORED`, and `ALREADY` with a key (the bucket held it): mirrored, and settled as this row says.
           `ALREADY` without a key changes nothing.
-        * `HELD` and `FAILED`: held until the outcome's `next_try_at`, with one attempt more if the file is to blame.
-          An older proven object stays known; held because it is missing or damaged, it counts as damaged until the
-          file is mirrored again.
+        * `HELD` and `FAILED`: held until the outcome's `next_try_at`, with one attempt more if the file is to blame,
+          or with the first when the archive's row has changed since the last. An older proven object stays known;
+          held because it is missing or damaged, it counts as damaged until the file is mirrored again.
         * `QUARANTINED`: quarantined, and settled. With a hash it is about bytes; for a reason of `BY_THE_ROW` it is
           about the row alone, and counts only for a file that is `listed` or was so quarantined before; else the
           file was given up.

@@ -52,7 +52,7 @@ RELISTED = (
 # older proven object, and a file filtered for now keeps its ladder of attempts.
 _CHANGES: Mapping[State, tuple[str, ...]] = {
     State.MIRRORED: (*FAILURE, *SETTLED, *OBJECT),
-    State.HELD: FAILURE,
+    State.HELD: (*FAILURE, *SETTLED),
     State.QUARANTINED: (*FAILURE, *SETTLED, *_BAD_COPY),
     State.GONE: FAILURE,
     State.FILTERED: ("state", "state_since", "rule"),
@@ -126,8 +126,8 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             "lease_until": case((mine, null()), else_=files.c.lease_until),
         }
         if state in {State.HELD, State.QUARANTINED}:
-            # Only a file that was held stands on the ladder already; any other begins it.
-            before = case((files.c.state == State.HELD, files.c.attempts), else_=0)
+            # Only a file that was held stands on the ladder already; any other, or another row of it, begins it.
+            before = case((files.c.state != State.HELD, 0), (_is_later(new), 0), else_=files.c.attempts)
             values["attempts"] = before + new.attempts
         if state is State.MIRRORED:
             # An object that was only found again is what it was; of another nobody has said what it contains.
@@ -135,9 +135,19 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             values["found"] = func.coalesce(new.found, same)
         if state is State.HELD:
             values["damaged_at"] = func.coalesce(files.c.damaged_at, new.damaged_at)
+            # An outage is no attempt, and an older row is a stale answer.
+            unknown = and_(files.c.settled_at.is_(None), files.c.settled_bytes.is_(None))
+            tried = and_(new.attempts > 0, or_(unknown, _is_later(new)))
+            values |= {name: case((tried, new[name]), else_=files.c[name]) for name in SETTLED}
         return values
 
     return _upsert(dialect, changes, _guard(state, grounds))
+
+
+def _is_later(new: Any) -> ColumnElement[bool]:
+    """As `rows.has_changed`; unknown, and so no, where a time or a size is."""
+    appeared = and_(files.c.settled_at.is_(None), new.settled_at.is_not(None))
+    return or_(new.settled_at > files.c.settled_at, appeared, new.settled_bytes != files.c.settled_bytes)
 
 
 def _grounds(outcome: Outcome) -> Grounds:
@@ -197,7 +207,7 @@ def _outcome_columns(outcome: Outcome, state: State, now: datetime) -> dict[str,
         columns |= {"damaged_at": now if outcome.reason in _DAMAGE else None}
     if state is State.QUARANTINED:
         columns |= {"quarantine_key": outcome.key, "quarantine_sha256": outcome.sha256}
-    if state in {State.MIRRORED, State.QUARANTINED}:
+    if state is not State.GONE:
         columns |= settled_columns(outcome.file, outcome.size_bytes)
     return columns
 

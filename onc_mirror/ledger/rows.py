@@ -85,6 +85,13 @@ def settled_columns(file: ArchiveFile, transferred_bytes: int) -> dict[str, Any]
     return {"settled_at": file.changed_at, "settled_bytes": size_or_none(size)}
 
 
+def has_changed(file: ArchiveFile, settled_at: datetime | None, settled_bytes: int | None) -> bool:
+    """Whether the archive touched the file after `settled_at`, or its size is another, as far as both are known."""
+    changed_at, size = file.changed_at, size_or_none(file.expected_bytes)
+    later = changed_at is not None and (settled_at is None or changed_at > settled_at)
+    return later or (size is not None and settled_bytes is not None and size != settled_bytes)
+
+
 def archive_file(row: Row[Any]) -> ArchiveFile:
     """Return the file as it was last listed."""
     device_code, filename = exact_names(row.device_code, row.filename, row.exact_name)

@@ -4,8 +4,8 @@
 
 * as last listed: the archive's fields of the latest listing, `row` word for word as JSON;
 * as settled (`settled_at`, `settled_bytes`): when the archive had last touched the file, and its size, when the state
-  was last decided by its bytes or its row. The planner compares listing and settled facts to see that a file
-  was re-archived, so listing must not touch them;
+  was last decided by its bytes or its row, or an attempt at it last failed. The planner compares listing and settled
+  facts to see that a file was re-archived, so listing must not touch them;
 * the object under `raw/` (`key`, `sha256`, `size_bytes`, `grade`, `mirrored_at`, `last_read_at`): kept whatever the
   state becomes, because the object is kept. `damaged_at` says since when it is known to be missing or not what was
   proven. The last bad copy has columns of its own.
@@ -143,4 +143,5 @@ files = Table(
     Index("files_by_archive_time", "device_code", "archived_at"),
     Index("files_by_data_time", "device_code", "begins_at"),
     Index("files_by_reading", "state", "last_read_at"),
+    Index("files_by_mirroring", "mirrored_at"),
 )

@@ -25,6 +25,7 @@ from onc_mirror.errors import (
     ScratchFullError,
     StalledError,
     TokenRejectedError,
+    TooLargeError,
     TruncatedBodyError,
     UnsafeNameError,
     WrongBodyError,
@@ -127,7 +128,7 @@ def test_file_whose_length_nobody_says_is_not_believed_to_be_whole(tmp_path: Pat
 @pytest.mark.parametrize("handle", [always(answer(CONTENT)), always(chunked(CONTENT))], ids=["length", "chunked"])
 def test_file_of_unknown_size_ends_at_the_bound(handle: Handler, tmp_path: Path) -> None:
     with raw_server(handle) as server, open_archive(server.url) as archive:
-        with pytest.raises(ScratchFullError, match="ONC_MIRROR_SCRATCH_BUDGET"):
+        with pytest.raises(TooLargeError, match="ONC_MIRROR_SCRATCH_BUDGET"):
             download(archive, listed(None), tmp_path, most_bytes=len(CONTENT) - 1)
         assert names_in(tmp_path) == []
         assert download(archive, listed(None), tmp_path, most_bytes=len(CONTENT)).size_bytes == len(CONTENT)

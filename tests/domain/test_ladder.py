@@ -36,6 +36,17 @@ def test_at_the_end_of_the_ladder_the_file_is_quarantined_for_the_same_reason(at
     assert f"after {attempts + 1} attempts" in tried.detail
 
 
+@given(st.integers(min_value=3, max_value=10**6))
+def test_while_no_file_comes_none_is_given_up(attempts: int) -> None:
+    tried = climb(ended(), attempts, DELAYS, now=NOON, others_came=False)
+
+    assert (tried.decision, tried.next_try_at) == (Decision.FAILED, NOON + DELAYS[-1])
+
+
+def test_without_a_ladder_a_file_is_given_up_at_once() -> None:
+    assert climb(ended(), 0, (), now=NOON, others_came=False).decision is Decision.QUARANTINED
+
+
 @given(st.integers(min_value=0, max_value=100))
 def test_what_is_no_fault_of_the_file_waits_for_the_next_run_and_no_longer(attempts: int) -> None:
     outage = ended(blames_file=False)

@@ -1,0 +1,95 @@
+"""An outage of the archive's downloads, listings answering, longer than the ladder: no file is given up for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.sandbox.archive.faults import Kind
+from onc_mirror.selection import Selection
+
+if TYPE_CHECKING:
+    from onc_mirror.reporting import RunReport
+    from tests.support.mirrors import Bench
+
+DEVICE = "TUMPMTSPECTROMETER001"
+VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
+LADDER = (timedelta(minutes=30), timedelta(hours=2))
+FEW = Selection(name_pattern="*PMTSPEC.hdf5")
+
+
+@pytest.fixture
+def mirror(lone_mirror: Bench) -> Bench:
+    lone_mirror.settings = lone_mirror.settings.model_copy(
+        update={"hold_delays": LADDER, "retry_delays_s": (), "stall_timeout_s": 0.5}
+    )
+    return lone_mirror
+
+
+def run(mirror: Bench) -> RunReport:
+    return mirror.run(devices=(DEVICE,), selection=FEW)
+
+
+def states(mirror: Bench) -> set[str]:
+    return {state for name, (state, _) in mirror.ledger_states(DEVICE).items() if name.endswith("PMTSPEC.hdf5")}
+
+
+def pass_the_ladder(mirror: Bench) -> None:
+    """Run as often as it takes for every file to come to the end of its ladder, and once more."""
+    for pause in (*LADDER, LADDER[-1], LADDER[-1]):
+        run(mirror)
+        mirror.turn(mirror.now + pause)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        pytest.param(Kind.UNAVAILABLE, {}, id="503"),
+        pytest.param(Kind.SERVER_ERROR, {}, id="500"),
+        pytest.param(Kind.TOO_MANY_REQUESTS, {"seconds": 0}, id="429"),
+        pytest.param(Kind.STATUS, {"status": 403}, id="403"),
+        pytest.param(Kind.STATUS, {"status": 404}, id="404"),
+        pytest.param(Kind.STATUS, {"status": 401}, id="401"),
+        pytest.param(Kind.HTML, {}, id="html"),
+        pytest.param(Kind.RESET, {"after_bytes": 0}, id="reset"),
+        pytest.param(Kind.CUT, {}, id="cut"),
+        pytest.param(Kind.STALL, {"after_bytes": 0}, id="stall"),
+        pytest.param(Kind.ZERO_LENGTH, {}, id="empty"),
+        pytest.param(Kind.NOT_READY, {"filename": "*"}, id="not-ready"),
+    ],
+)
+def test_an_outage_over_the_whole_ladder_gives_up_no_file(mirror: Bench, kind: Kind, fields: dict[str, Any]) -> None:
+    mirror.archive.fault(kind, endpoint="download", **fields)
+    pass_the_ladder(mirror)
+    assert states(mirror) == {"held"}
+
+    mirror.archive.faults.clear()
+    mirror.turn(mirror.now + LADDER[-1])
+    report = run(mirror)
+
+    assert (states(mirror), report.exit_code) == ({"mirrored"}, 0)
+    mirror.assert_promises_hold(report)
+
+
+def test_an_outage_that_begins_when_a_file_has_failed_already_does_not_give_it_up(mirror: Bench) -> None:
+    number = mirror.archive.fault(Kind.SHORT, filename=VICTIM, endpoint="download")
+    run(mirror)
+    mirror.turn(mirror.now + timedelta(hours=1))
+    assert run(mirror).mirrored
+    mirror.archive.faults.remove(number)
+
+    mirror.archive.fault(Kind.HTML, endpoint="download")
+    mirror.turn(mirror.now + timedelta(hours=3))
+    pass_the_ladder(mirror)
+
+    assert mirror.ledger_states(DEVICE)[VICTIM] == ("held", "wrong-body")
+
+
+def test_one_bad_file_among_good_ones_is_given_up(mirror: Bench) -> None:
+    mirror.archive.fault(Kind.HTML, filename=VICTIM, endpoint="download")
+    pass_the_ladder(mirror)
+
+    assert mirror.ledger_states(DEVICE)[VICTIM] == ("quarantined", "wrong-body")
+    assert states(mirror) == {"mirrored", "quarantined"}
