@@ -102,7 +102,9 @@ class Mother:
             if self._child is not None:
                 os.kill(self._child, signal.SIGABRT)
             raise TimeoutError(f"{order!r} is not done after {_RUN_TIMEOUT_S:g} s.")
-        return int(self._process.stdout.readline())
+        if not (answer := self._process.stdout.readline()):
+            raise RuntimeError("What forks the processes has ended; see above.")
+        return int(answer)
 
 
 @contextmanager
