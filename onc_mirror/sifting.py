@@ -1,7 +1,7 @@
 """What the archive lists for a slice of data, and which of it a backfill is about.
 
 What a person leaves out with an option is counted and not entered in the ledger: once entered, years of it would
-be for the next hourly run to fetch (docs/decisions/0008).
+be for the next hourly run to fetch (docs/decisions/0011).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from onc_mirror.belonging import look_at_bucket
 from onc_mirror.errors import SettingsError
 from onc_mirror.gathering import Inquiry, MirrorRequest, begin_inquiry, devices_of, reach_archive
 from onc_mirror.retrying import with_retries
@@ -75,10 +76,9 @@ def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
 
     Raises:
         SettingsError: The range is none.
-        MirrorError: The bucket is missing or closed, or the token is rejected.
+        MirrorError: The bucket is missing, closed or another one, or the token is rejected.
     """
     days = data_days(request, run.began_at)
-    mirror.store.look()
     asked = MirrorRequest(
         since=days.since,
         until=days.until,
@@ -90,6 +90,7 @@ def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
     delays = mirror.settings.retry_delays_s
     inquiry = begin_inquiry(run, asked, lambda: with_retries(lambda: reach_archive(mirror, run), delays))
     codes = tuple(device.code for device in devices_of(mirror, inquiry, days))
+    look_at_bucket(mirror, codes)
     return Span(inquiry, codes, days, request.only_failed)
 
 

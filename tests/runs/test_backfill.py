@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,20 +13,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.sandbox.archive.faults import Kind
-from onc_mirror.backfilling import backfill
+from onc_mirror.backfilling import Work, backfill, run_slices
 from onc_mirror.enduring import MOST_IN_A_ROW
 from onc_mirror.errors import SettingsError
 from onc_mirror.forecasting import look_ahead
-from onc_mirror.model import Decision, TimeWindow
+from onc_mirror.gathering import Inquiry, MirrorRequest
+from onc_mirror.lanes import open_lane
+from onc_mirror.model import ArchiveFile, Decision, Outcome, TimeWindow
+from onc_mirror.progressing import NoSliceWatcher
 from onc_mirror.reporting import RunReport
+from onc_mirror.runs import Run
 from onc_mirror.selection import Selection
-from onc_mirror.spanning import BackfillRequest, data_days
+from onc_mirror.spanning import BackfillRequest, Span, data_days
+from onc_mirror.tallying import MOST_NAMED, Tally
 from tests.support.mirrors import NOON, bench
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from onc_mirror.forecasting import Forecast
+    from onc_mirror.slicing import Slice
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
 
@@ -322,3 +330,27 @@ def test_what_a_run_over_years_names_is_bounded(mirror: Bench, monkeypatch: pyte
     assert (named.count(Decision.MIRRORED), named.count(Decision.HELD)) == (10, 10)
     assert report.unnamed == report.mirrored + report.held - 20 > 0
     assert report.is_noteworthy
+
+
+def test_ten_years_of_ten_devices_take_no_more_memory_than_a_day(mirror: Bench) -> None:
+    codes = tuple(f"DEVICE{number:03}" for number in range(10))
+    seen = itertools.count(1)
+
+    def step(_: Work, one: Slice) -> list[Outcome]:
+        next(seen)
+        return [Outcome(ArchiveFile(f"{one}.hdf5", one.device_code), Decision.MIRRORED)]
+
+    days = TimeWindow(datetime(2012, 1, 1, tzinfo=UTC), datetime(2022, 1, 1, tzinfo=UTC))
+    with mirror.open() as parts, open_lane(parts, "r") as (lane, paced):
+        inquiry = Inquiry(Run("r", "backfill", mirror.now), MirrorRequest(), mirror.now)
+        tally = Tally(codes, most_named=MOST_NAMED)
+        work = Work(paced, Span(inquiry, codes, days), lane, tally, NoSliceWatcher())
+        tracemalloc.start()
+        run_slices(work, step)
+        _, most_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    report = tally.report(run_id="r", flow="backfill", window=(days.since, days.until), seconds=1.0)
+    assert next(seen) - 1 == report.mirrored == 36_530
+    assert report.unnamed == 36_530 - MOST_NAMED
+    assert most_bytes < 5_000_000
