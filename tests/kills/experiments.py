@@ -136,6 +136,13 @@ class Experiment:
         self.mother.kill(with_children=with_children)
         return self._aftermath(world, self.mother.wait())
 
+    def kill_a_validation(self) -> Aftermath:
+        """Kill a validation process of a run, which goes on, and then start the run again like any other."""
+        world = self._next_hour()
+        self._start(world, self.flow)
+        self.mother.kill_a_child()
+        return self._aftermath(world, self.mother.wait())
+
     def remove(self) -> None:
         """Remove what all its worlds are copied from."""
         self.model.remove()

@@ -100,6 +100,14 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(experiment: Experime
     assert not aftermath.wrong, f"killed after {seconds:.3f} s, {with_children=}"
 
 
+@pytest.mark.parametrize("experiment", FEW[:1], indirect=True, ids=str)
+def test_a_validation_process_killed_by_somebody_costs_no_file(experiment: Experiment) -> None:
+    aftermath = experiment.kill_a_validation()
+
+    assert not aftermath.killed
+    assert not aftermath.wrong
+
+
 def test_the_killed_runs_pass_every_way_there_is_to_write(experiments: Callable[[Place], Experiment]) -> None:
     ways = {f"store.{name}" for name in store_effects()}
     ways |= {f"ledger.{name}" for name in ledger_effects(Ledger)} | {

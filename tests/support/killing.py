@@ -87,6 +87,16 @@ class Mother:
         for victim in victims:
             victim.kill()
 
+    def kill_a_child(self) -> None:
+        """Kill the first process that the process starts, as soon as it has; not the process itself.
+
+        Raises:
+            TimeoutError: It has started none.
+        """
+        parent = psutil.Process(self._child)
+        wait_until(lambda: bool(parent.children()))
+        parent.children()[0].kill()
+
     def wait(self) -> End:
         """Wait for its end."""
         code = self._tell("wait")
