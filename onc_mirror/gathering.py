@@ -8,7 +8,7 @@ whole run: when that is in vain, no device is asked.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.doubting import REASON as SUSPICIOUS
 from onc_mirror.doubting import examine
 from onc_mirror.errors import MirrorError, SettingsError, UnknownDeviceError, UnreachableError
+from onc_mirror.exact_lists import list_exactly
 from onc_mirror.faults import named
 from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.reporting import DeviceError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIRST_WINDOW = timedelta(hours=1)
-_INSTANT = timedelta(milliseconds=1)
 _CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
@@ -231,7 +231,7 @@ def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
     """
     run, only = inquiry.run, inquiry.request.only
     if only is not None:
-        listing = _list_exactly(mirror, device, only)
+        listing = list_exactly(mirror, device.code, only, run.began_at)
     else:
         window = begin_window(mirror, inquiry, device.code)
         listing = examine(mirror, mirror.archive.list_files(device.code, archived=window), window)
@@ -275,16 +275,3 @@ def device_window(
     if begin >= until:  # the clock went back, or the window asked for ends before the watermark
         begin = until - FIRST_WINDOW - overlap
     return TimeWindow(begin, until)
-
-
-def _list_exactly(mirror: Mirror, device: Device, only: Sequence[ArchiveFile]) -> Listing:
-    wanted = {file.filename: file for file in only if file.device_code == device.code}
-    begins = [file.begins_at for file in wanted.values() if file.begins_at is not None]
-    ends = [file.ends_at or file.begins_at for file in wanted.values() if file.begins_at is not None]
-    known = len(begins) == len(wanted) and min(begins) <= max(ends)
-    span = TimeWindow(min(begins), max(ends) + _INSTANT) if known else None
-    listing = mirror.archive.list_files(device.code, data=span)
-    found = tuple(file for file in listing.files if file.filename in wanted)
-    names = {file.filename for file in found}
-    missing = tuple(file for name, file in wanted.items() if name not in names)
-    return replace(listing, files=found, unlisted=missing)

@@ -5,8 +5,9 @@ so a listing far below the device's habit is not believed: its rows are taken, b
 run says so.
 
 Two signs. Rows that the ledger knows to lie in the window must be listed again; a few may have vanished from the
-archive, not many, and not all. And the number of rows is held against that of every earlier window of the same
-length: a device whose files come once a day had empty hours before, so an empty hour is no surprise there.
+archive, not many, and not all, unless each of them is asked for (`doubting`). And the number of rows is held against
+that of every earlier window of the same length: a device whose files come once a day had empty hours before, so an
+empty hour is no surprise there.
 """
 
 from __future__ import annotations
@@ -30,22 +31,34 @@ _FAR_SHORTER = 4
 _MANY_MISSING = 3
 
 
-def suspicion(listed: int, missing: int, archived: Sequence[datetime], window: TimeWindow) -> str | None:
-    """Say why a listing is not to be believed, or None.
+def lacks_too_many(listed: int, missing: int) -> str | None:
+    """Say that too many known files are missing from a listing, or None.
 
     Args:
         listed: Rows in the listing.
-        missing: Rows that the ledger knows to lie in the window and that were not listed.
+        missing: Files that must be in it, by what is known of them, and are not.
+    """
+    if missing < (max(_MANY_MISSING, listed / _FAR_SHORTER) if listed else 1):
+        return None
+    return (
+        f"{missing} files that were listed before are not listed now; {listed} are. If they are gone for good,"
+        " `onc-mirror reconcile` enters that."
+    )
+
+
+def falls_short(listed: int, archived: Sequence[datetime], window: TimeWindow) -> str | None:
+    """Say that a listing is far shorter than the device's habit, or None.
+
+    Args:
+        listed: Rows in the listing.
         archived: Archive times of the device's known files, sorted; at least those of `HISTORY`.
         window: The window of archive time that was listed.
     """
-    if missing >= (max(_MANY_MISSING, listed / _FAR_SHORTER) if listed else 1):
-        return f"{missing} files that were listed before in this window are not listed now; {listed} are."
     usual = least_usual(archived, window)
-    if usual is not None and usual >= _FEWEST_ROWS and listed * _FAR_SHORTER < usual:
-        hours = (window.until - window.since).total_seconds() / 3600
-        return f"It lists {listed} files; no {hours:.1f} hours of the days before had less than {usual}."
-    return None
+    if usual is None or usual < _FEWEST_ROWS or listed * _FAR_SHORTER >= usual:
+        return None
+    hours = (window.until - window.since).total_seconds() / 3600
+    return f"It lists {listed} files; no {hours:.1f} hours of the days before had less than {usual}."
 
 
 def least_usual(archived: Sequence[datetime], window: TimeWindow) -> int | None:

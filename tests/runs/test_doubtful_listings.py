@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
+from infra.sandbox.archive.config import ArchiveConfig
 from infra.sandbox.archive.faults import Kind
+from tests.support.archive import running_archive
+from tests.support.mirrors import NOON, Bench, bench
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from tests.support.mirrors import Bench
+    from pathlib import Path
 
 DEVICE = "TUMPMTSPECTROMETER001"
 HOUR = timedelta(hours=1)
@@ -70,3 +74,30 @@ def test_a_held_file_that_vanished_has_one_end_in_the_report(lone_mirror: Bench)
 
     assert [file.decision for file in report.files if file.filename == victim] == ["gone"]
     assert lone_mirror.ledger_states(DEVICE)[victim][0] == "gone"
+
+
+@pytest.mark.parametrize(("ending", "exit_code"), [("ended", 0), ("silent", 1)])
+def test_silence_is_an_alarm_unless_the_device_was_taken_out(tmp_path: Path, ending: str, exit_code: int) -> None:
+    end = NOON
+    config = ArchiveConfig(data_start=end - timedelta(days=6), **{ending: {DEVICE: end}})  # type: ignore[arg-type] # one field of two
+    with running_archive(tmp_path / "archive-state", config) as archive:
+        mirror = bench(archive, tmp_path, extensions=("none",))
+        assert mirror.run(devices=(DEVICE,), since=end - timedelta(days=5)).exit_code == 0
+        mirror.turn(end + 2 * HOUR)
+        assert mirror.run(devices=(DEVICE,)).exit_code == 0
+        mirror.turn(end + 6 * HOUR)
+
+        report = mirror.run(devices=(DEVICE,))
+
+    assert report.exit_code == exit_code
+    assert report.listed == 0
+
+
+def test_an_empty_listing_tells_how_to_enter_what_is_gone_for_good(lone_mirror: Bench) -> None:
+    lone_mirror.run(devices=(DEVICE,))
+    lone_mirror.turn(lone_mirror.now + timedelta(minutes=5))
+    lone_mirror.archive.fault(Kind.EMPTY_LISTING, device=DEVICE)
+
+    report = lone_mirror.run(devices=(DEVICE,))
+
+    assert "`onc-mirror reconcile`" in report.errors[0].detail

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.sandbox.archive.config import ArchiveConfig
 from infra.sandbox.archive.faults import Kind
+from onc_mirror.frames import files_from_frame, read_csv
 from onc_mirror.gathering import MirrorRequest
 from onc_mirror.mirroring import mirror_hour
+from onc_mirror.model import TimeWindow
 from onc_mirror.run_transfers import NoWatcher
+from tests.support.archive import running_archive
+from tests.support.mirrors import NOON, Bench, bench
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from onc_mirror.model import ArchiveFile
     from tests.support.archive import RunningArchive
-    from tests.support.mirrors import Bench
 
 DEVICE = "TUMPMTSPECTROMETER001"
 VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
@@ -32,6 +40,19 @@ class EmptyingArchive(NoWatcher):
         assert files
         assert size_bytes
         self._archive.fault(Kind.EMPTY_LISTING)
+
+
+@pytest.fixture
+def young_mirror(tmp_path: Path) -> Iterator[Bench]:
+    """A mirror of an archive that can list all it has in a moment."""
+    with running_archive(tmp_path / "archive-state", ArchiveConfig(data_start=NOON - 24 * HOUR)) as archive:
+        yield bench(archive, tmp_path)
+
+
+def listed_lately(mirror: Bench) -> Sequence[ArchiveFile]:
+    """What the archive lists of the last hour, as the next run lists it again."""
+    with mirror.open() as parts:
+        return parts.archive.list_files(DEVICE, archived=TimeWindow(mirror.now - HOUR, mirror.now)).files
 
 
 def states(mirror: Bench) -> Counter[str]:
@@ -64,3 +85,55 @@ def test_a_file_with_data_of_the_future_is_listed_like_any_other(lone_mirror: Be
 
     assert report.gone == 0
     assert lone_mirror.ledger_states(DEVICE)[VICTIM][0] == ("held" if kind else "mirrored")
+
+
+def test_no_file_of_a_list_is_gone_since_nothing_is_listed(lone_mirror: Bench) -> None:
+    lone_mirror.run(devices=(DEVICE,))
+    files, before = listed_lately(lone_mirror), states(lone_mirror)
+    lone_mirror.archive.fault(Kind.EMPTY_LISTING, device=DEVICE)
+
+    report = lone_mirror.run(only=tuple(files))
+
+    assert (report.exit_code, report.gone) == (1, 0)
+    assert [(error.device, error.reason) for error in report.errors] == [(DEVICE, "suspicious-listing")]
+    assert states(lone_mirror) == before
+
+
+def test_no_file_of_a_list_is_gone_since_its_list_has_another_date(lone_mirror: Bench, tmp_path: Path) -> None:
+    lone_mirror.run(devices=(DEVICE,))
+    path = tmp_path / "list.csv"
+    path.write_text(f"device_code,filename,begins_at\n{DEVICE},{VICTIM},2021-01-01T00:00:00Z\n", encoding="utf-8")
+
+    report = lone_mirror.run(only=files_from_frame(read_csv(path)))
+
+    assert (report.exit_code, report.listed, report.already) == (0, 1, 1)
+    assert lone_mirror.ledger_states(DEVICE)[VICTIM][0] == "mirrored"
+
+
+@pytest.mark.parametrize("date", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z"])
+def test_a_list_may_have_any_date(young_mirror: Bench, tmp_path: Path, date: str) -> None:
+    path = tmp_path / "list.csv"
+    row = f"{DEVICE},{VICTIM},{date},9999-12-31T23:59:59.999999Z"
+    path.write_text(f"device_code,filename,begins_at,ends_at\n{row}\n", encoding="utf-8")
+
+    report = young_mirror.run(only=files_from_frame(read_csv(path)))
+
+    assert (report.exit_code, report.mirrored) == (0, 1)
+
+
+@pytest.mark.parametrize("as_list", [False, True], ids=["hour", "list"])
+def test_files_that_vanish_beside_others_are_gone_in_the_next_run(lone_mirror: Bench, *, as_list: bool) -> None:
+    lone_mirror.run(devices=(DEVICE,))
+    files = listed_lately(lone_mirror)
+    vanished = {file.filename for file in files[:3]}
+    lone_mirror.turn(lone_mirror.now + timedelta(minutes=5))
+    for name in vanished:
+        lone_mirror.archive.fault(Kind.VANISHED, filename=name)
+
+    report = lone_mirror.run(only=tuple(files)) if as_list else lone_mirror.run(devices=(DEVICE,))
+
+    assert 3 == len(vanished) >= (len(files) - 3) / 4
+    assert (report.exit_code, report.gone) == (0, len(vanished))
+    assert {name for name, (state, _) in lone_mirror.ledger_states(DEVICE).items() if state == "gone"} == vanished
+    lone_mirror.turn(lone_mirror.now + HOUR)
+    assert lone_mirror.run(devices=(DEVICE,)).exit_code == 0
