@@ -37,6 +37,7 @@ from onc_mirror.frames import COLUMNS, STRING, TIME, files_from_frame, typed_col
 from onc_mirror.layout import check_name, mirrored_key
 from onc_mirror.model import BY_THE_ROW, WRONG_DEVICE, Decision, Outcome, State
 from onc_mirror.selection import Selection, excluding_rules
+from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -131,8 +132,16 @@ def leave_to_others(planned: pd.DataFrame, theirs: Mapping[ArchiveFile, datetime
     free_at = typed_column([until.get(key) for key in keys], TIME)
     free_at.index = planned.index
     rows = planned.assign(next_try_at=planned["next_try_at"].mask(where, free_at))
-    _decide(rows, where, Decision.HELD, CLAIMED, "Another run is working on it.")
+    _decide(rows, where, Decision.HELD, CLAIMED, rows["next_try_at"].map(_whose))
     return rows
+
+
+def _whose(free_at: datetime | None) -> str:
+    if free_at is None or pd.isna(free_at):
+        return "Another run is working on it."
+    return (
+        f"Another run is working on it; should that one be dead, the file is free at {time_text(free_at, 'seconds')}."
+    )
 
 
 def outcomes(planned: pd.DataFrame) -> tuple[Outcome, ...]:

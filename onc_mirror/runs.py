@@ -8,6 +8,7 @@ or is wrong.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
 from onc_mirror.heartbeat import beating
 from onc_mirror.layout import report_key
+from onc_mirror.processes import has_ended, this_process
 from onc_mirror.reporting import DeviceError
 from onc_mirror.retrying import with_retries
 from onc_mirror.tallying import Tally
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import Outcome, TimeWindow
     from onc_mirror.reporting import RunReport
+
+logger = logging.getLogger(__name__)
 
 NO_DEVICE = ""
 
@@ -73,10 +77,12 @@ def begun_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Iterator[
 
 
 def begin_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Run:
-    """Fix the run's moment and name, and note in the ledger that it began."""
+    """Fix the run's moment and name, note in the ledger that it began, and end the claims of runs killed here."""
     now = mirror.clock()
+    for killed in mirror.ledger.leases.release_ended(has_ended, now):
+        logger.warning("run=%s: its process was killed; what it was doing is taken over", killed)
     run = Run(run_id or f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", flow, now)
-    mirror.ledger.start_run(run.run_id, flow, now, alive_until=now + mirror.settings.lease)
+    mirror.ledger.start_run(run.run_id, flow, now, alive_until=now + mirror.settings.lease, process=this_process())
     return run
 
 

@@ -18,7 +18,7 @@ from onc_mirror.ledger.tables import files, runs, slots
 from onc_mirror.ledger.upserting import insert_into
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Insert
@@ -130,9 +130,30 @@ class Leases:
     def release(self, owner: str) -> None:
         """End all that the owner has."""
         with self._database.writing() as connection:
-            ended = update(files).where(files.c.lease_owner == owner).values(lease_owner=None, lease_until=None)
-            connection.execute(ended)
-            connection.execute(delete(slots).where(slots.c.owner == owner))
+            _release(connection, owner)
+
+    def release_ended(self, has_ended: Callable[[str], bool], now: datetime) -> tuple[str, ...]:
+        """End all that killed runs have, and say which they are.
+
+        Args:
+            has_ended: Tells by its name that a run's process has ended.
+            now: Runs that counted as alive up to here need nothing: their leases are over.
+        """
+        alive = select(runs.c.run_id, runs.c.process).where(
+            runs.c.finished_at.is_(None), runs.c.process.is_not(None), runs.c.alive_until > now
+        )
+        with self._database.reading() as connection:
+            dead = [row.run_id for row in connection.execute(alive) if has_ended(row.process)]
+        for run_id in dead:
+            with self._database.writing() as connection:
+                _release(connection, run_id)
+                connection.execute(update(runs).where(runs.c.run_id == run_id).values(alive_until=now))
+        return tuple(dead)
+
+
+def _release(connection: Connection, owner: str) -> None:
+    connection.execute(update(files).where(files.c.lease_owner == owner).values(lease_owner=None, lease_until=None))
+    connection.execute(delete(slots).where(slots.c.owner == owner))
 
 
 def _claim(

@@ -73,9 +73,26 @@ class Ledger:
         """Close all connections."""
         self._database.close()
 
-    def start_run(self, run_id: str, flow: str, now: datetime, *, alive_until: datetime | None = None) -> None:
-        """Note that a run began, and until when it counts as alive unless renewed; a second time changes nothing."""
-        row = {"run_id": run_id, "flow": flow, "started_at": now, "state": RUNNING, "alive_until": alive_until}
+    def start_run(
+        self,
+        run_id: str,
+        flow: str,
+        now: datetime,
+        *,
+        alive_until: datetime | None = None,
+        process: str | None = None,
+    ) -> None:
+        """Note that a run began; a second time changes nothing.
+
+        Args:
+            run_id: The run.
+            flow: What runs.
+            now: When it began.
+            alive_until: Until when it counts as alive unless renewed.
+            process: The process it lives in, as `processes` names it.
+        """
+        row = {"run_id": run_id, "flow": flow, "started_at": now, "state": RUNNING}
+        row |= {"alive_until": alive_until, "process": process}
         with self._database.writing() as connection:
             connection.execute(insert_into(runs, self._database.dialect).on_conflict_do_nothing(), row)
 

@@ -75,6 +75,7 @@ runs = Table(
     Column("state", String, nullable=False),
     Column("report", Text),
     Column("alive_until", UtcTime),
+    Column("process", String),
 )
 
 devices = Table(
