@@ -5,8 +5,8 @@ for by its name and that the archive does not list is gone, `not-listed`. For ea
 
     1. the row is of another device than was asked for         quarantined, `wrong-device`
     2. the name cannot be a key (`layout` decides)             quarantined, `bad-name`
-    3. the selection leaves it out                             filtered, the rule's name
-    4. mirrored, and the archive's row is as it was then       already
+    3. mirrored, and the archive's row is as it was then       already
+    4. the selection leaves it out                             filtered, the rule's name
     5. quarantined, and the archive's row is as it was then    quarantined, the ledger's reason
     6. its next try is not due, and the row as at the last     held, the ledger's reason
     7. anything else                                           fetch, and why:
@@ -17,11 +17,12 @@ for by its name and that the archive does not list is gone, `not-listed`. For ea
 A row has changed when the later of its `archivedDate` and `modifyDate` is later than it was, or its size is
 another. `modifyDate` is set some seconds after `archivedDate`, so a file that was fetched between the two counts as
 changed once; the second fetch settles the new time, and it stays settled. A row that looks older with the same size
-is a stale answer, not a change.
+is a stale answer, not a change. Of a mirrored file that changed and that the selection leaves out, as one whose
+extension a person once asked for, the mirrored version stays.
 
 A next try further ahead than the longest pause was set by a clock that ran ahead, and is due.
 
-What the ledger knows comes from `Ledger.entries`; a decision of 1, 2 or 3 that it does not know yet is
+What the ledger knows comes from `Ledger.entries`; a decision of 1, 2 or 4 that it does not know yet is
 for the caller to record (`to_record`).
 """
 
@@ -243,7 +244,7 @@ def _hold_back(rows: pd.DataFrame, now: datetime, latest: datetime) -> None:
 
 def _refuse(rows: pd.DataFrame, selection: Selection, device_code: str | None) -> None:
     rules = excluding_rules(rows, selection)
-    _decide(rows, rules.notna(), Decision.FILTERED, rules)
+    _decide(rows, rules.notna() & rows["decision"].ne(Decision.ALREADY), Decision.FILTERED, rules)
     problems = _name_problems(rows)
     _decide(rows, problems.notna(), Decision.QUARANTINED, UnsafeNameError.reason, problems)
     if device_code is not None:
