@@ -190,10 +190,20 @@ def test_filtering_is_no_way_round_the_next_try(ledger: Ledger) -> None:
     assert decision(ledger, FILE) == ("held", "stalled")
 
 
-def test_a_filter_of_today_leaves_no_mark_on_a_mirrored_file(ledger: Ledger) -> None:
+def test_a_mirrored_file_that_a_filter_leaves_out_is_there_already(ledger: Ledger) -> None:
     mirror(ledger)
 
     frame = planned(ledger, FILE, selection=TXT_ONLY)
+
+    assert decision(ledger, FILE, TXT_ONLY) == ("already", "")
+    assert to_record(frame) == ()
+
+
+def test_a_mirrored_file_that_changed_and_is_not_wanted_keeps_its_mirrored_version(ledger: Ledger) -> None:
+    mirror(ledger)
+    changed = replace(FILE, stored_bytes=FILE.stored_bytes + 1 if FILE.stored_bytes else 1)
+
+    frame = planned(ledger, changed, selection=TXT_ONLY)
 
     assert frame["decision"].tolist() == ["filtered"]
     assert to_record(frame) == ()
