@@ -1,8 +1,9 @@
 """The device table, and which of its devices a run is about.
 
 The table (TOML) says which devices there are; the archive's `/deployments` says which of them are in the water, and
-overrules the table's own flag, which counts only while the archive cannot say. A device asked for by its code is
-taken as asked, in the table or not, deployed or not.
+overrules the table's own flag, which counts only while the archive does not say. An archive that names no deployment
+at all of a device does not say: restricted data, and a search index that is being built, look like that. A device
+asked for by its code is taken as asked, in the table or not, deployed or not.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
     categories: Collection[str] = (),
     now: datetime,
     window: TimeWindow | None = None,
+    followed: Collection[str] = (),
 ) -> tuple[Device, ...]:
     """Pick the devices of a run.
 
@@ -79,6 +81,7 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
         categories: Device category codes to keep; empty keeps all.
         now: The run's moment, UTC.
         window: Of the data that the run is about; None: those that still arrive.
+        followed: Codes that are listed all the same while the archive does not say, since they were lately.
 
     Returns:
         Each device once, in the order of `codes` or else of the table.
@@ -99,13 +102,16 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
     wanted = _filtered(list(known.values()), locations, categories)
     if archive is None:
         return tuple(device for device in wanted if device.deployed)
-    return deployed_devices(archive, wanted, window or TimeWindow(now - STILL_ARRIVING, now))
+    return deployed_devices(archive, wanted, window or TimeWindow(now - STILL_ARRIVING, now), followed)
 
 
-def deployed_devices(archive: Archive, table: Iterable[Device], window: TimeWindow) -> tuple[Device, ...]:
+def deployed_devices(
+    archive: Archive, table: Iterable[Device], window: TimeWindow, followed: Collection[str] = ()
+) -> tuple[Device, ...]:
     """Ask the archive which devices of `table` were in the water at any time of `window`.
 
-    Where the archive gives no answer, the table's flag stands in, and a warning says so.
+    Where the archive gives no answer, or knows no deployment, `followed` and the table's flag stand in, and a
+    warning says so.
 
     Raises:
         TokenRejectedError: The archive does not accept the token; no table stands in for that.
@@ -116,18 +122,22 @@ def deployed_devices(archive: Archive, table: Iterable[Device], window: TimeWind
     return tuple(
         device
         for device, answer in zip(devices, answers, strict=True)
-        if (device.deployed if answer is None else answer)
+        if (device.deployed or device.code in followed if answer is None else answer)
     )
 
 
 def _is_deployed(archive: Archive, device: Device, window: TimeWindow) -> bool | None:
     try:
-        return any(deployment.overlaps(window) for deployment in archive.deployments(device.code))
+        deployments = archive.deployments(device.code)
     except TokenRejectedError:
         raise
     except MirrorError as error:
         logger.warning("device=%s deployed=%s: by the table, since %s", device.code, device.deployed, error)
         return None
+    if not deployments:
+        logger.warning("device=%s deployed=%s: by the table, the archive names none", device.code, device.deployed)
+        return None
+    return any(deployment.overlaps(window) for deployment in deployments)
 
 
 def _filtered(devices: list[Device], locations: Collection[str], categories: Collection[str]) -> tuple[Device, ...]:

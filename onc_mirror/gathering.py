@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from onc_mirror.devices import choose_devices, load_device_table
+from onc_mirror.devices import STILL_ARRIVING, choose_devices, load_device_table
 from onc_mirror.doubting import REASON as SUSPICIOUS
 from onc_mirror.doubting import examine
 from onc_mirror.errors import MirrorError, SettingsError, UnknownDeviceError, UnreachableError
@@ -24,7 +24,7 @@ from onc_mirror.retrying import with_retries
 from onc_mirror.threads import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from onc_mirror.mirror import Mirror
     from onc_mirror.runs import Run
@@ -165,14 +165,16 @@ def devices_of(mirror: Mirror, inquiry: Inquiry, data: TimeWindow | None = None)
         table = {device.code: device for device in load_device_table(mirror.settings.devices_file)}
         codes = sorted({file.device_code for file in request.only})
         return tuple(table.get(code) or Device(code) for code in codes)
+    known = load_device_table(mirror.settings.devices_file)
     devices = choose_devices(
         None if inquiry.unreachable else mirror.archive,
-        load_device_table(mirror.settings.devices_file),
+        known,
         codes=request.devices,
         locations=request.locations,
         categories=request.categories,
         now=inquiry.run.began_at,
         window=data,
+        followed=() if request.devices else _followed(mirror, known, inquiry.run.began_at),
     )
     if not devices:
         raise UnknownDeviceError(
@@ -180,6 +182,12 @@ def devices_of(mirror: Mirror, inquiry: Inquiry, data: TimeWindow | None = None)
             " your token, or name devices."
         )
     return devices
+
+
+def _followed(mirror: Mirror, devices: Iterable[Device], now: datetime) -> frozenset[str]:
+    """The devices that runs have listed up to some time of the last days."""
+    marks = {device.code: mirror.ledger.watermark(device.code) for device in devices}
+    return frozenset(code for code, mark in marks.items() if mark is not None and mark > now - STILL_ARRIVING)
 
 
 def list_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) -> Gathered:

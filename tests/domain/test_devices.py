@@ -105,7 +105,9 @@ def test_table_that_cannot_be_read_is_a_wrong_setting(kind: str, tmp_path: Path)
         load_device_table(tmp_path / "mine.toml")
 
 
-def test_archive_overrules_the_flag_of_the_table() -> None:
+def test_archive_overrules_the_flag_of_the_table_unless_it_names_no_deployment(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     replies = {
         "in": IN,
         "out": deployed(deployment(NOW - timedelta(days=900), NOW - timedelta(days=800))),
@@ -114,15 +116,18 @@ def test_archive_overrules_the_flag_of_the_table() -> None:
             deployment(NOW - timedelta(days=9), None),
         ),
         "never": NONE,
+        "forgotten": NONE,
+        "empty": answer(b"[]"),
         "soon": deployed(deployment(NOW + timedelta(days=9), None)),
         "ended within": deployed(deployment(None, NOW - timedelta(minutes=30))),
     }
-    table = [Device(code, deployed=code in {"out", "never"}) for code in replies]
+    table = [Device(code, deployed=code in {"out", "empty"}) for code in replies]
 
     with raw_server(by_device(replies)) as server, open_archive(server.url) as archive:
-        found = deployed_devices(archive, table, HOUR)
+        found = deployed_devices(archive, table, HOUR, {"out", "forgotten"})
 
-    assert [device.code for device in found] == ["in", "back", "ended within"]
+    assert [device.code for device in found] == ["in", "back", "forgotten", "empty", "ended within"]
+    assert "device=empty deployed=True: by the table, the archive names none" in caplog.text
 
 
 def test_table_stands_in_where_the_archive_gives_no_answer(caplog: pytest.LogCaptureFixture) -> None:

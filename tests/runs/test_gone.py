@@ -137,3 +137,23 @@ def test_files_that_vanish_beside_others_are_gone_in_the_next_run(lone_mirror: B
     assert {name for name, (state, _) in lone_mirror.ledger_states(DEVICE).items() if state == "gone"} == vanished
     lone_mirror.turn(lone_mirror.now + HOUR)
     assert lone_mirror.run(devices=(DEVICE,)).exit_code == 0
+
+
+def test_a_device_that_the_archive_names_no_more_is_not_dropped_without_a_word(
+    lone_mirror: Bench, tmp_path: Path
+) -> None:
+    table = tmp_path / "devices.toml"
+    other = "TUMSTANDARDMODULE001"
+    entries = (f'[[device]]\ncode = "{code}"\ndeployed = false\n' for code in (DEVICE, other))
+    table.write_text("".join(entries), encoding="utf-8")
+    lone_mirror.settings = lone_mirror.settings.model_copy(update={"devices_file": table})
+    assert set(lone_mirror.run().devices) == {DEVICE, other}
+
+    config = ArchiveConfig(token=lone_mirror.archive.token, devices=(other,))
+    with running_archive(tmp_path / "forgetful", config) as forgetful:
+        forgetful.set_clock(lone_mirror.now)
+        lone_mirror.settings = lone_mirror.settings.model_copy(update={"archive_url": forgetful.url})
+        report = lone_mirror.run()
+
+    assert [(error.device, error.reason) for error in report.errors] == [(DEVICE, "unknown-device")]
+    assert report.exit_code == 1
