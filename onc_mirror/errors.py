@@ -3,8 +3,7 @@
     MirrorError
     ├── TransientError                 trying again can help
     │   ├── ArchiveBusyError           429 or 5xx
-    │   ├── UnreachableError           no connection to the archive; its leaves say why: ConnectTimeoutError,
-    │   │                              RefusedError, UnknownHostError, UntrustedError
+    │   ├── UnreachableError           no connection to the archive; its leaves say why
     │   ├── StalledError               connected, but no byte within the stall timeout
     │   ├── ConnectionLostError        reset or closed before an answer
     │   ├── TruncatedBodyError         closed before the announced length
@@ -28,12 +27,12 @@
         ├── ObjectMissingError         an object to read or copy is not there
         ├── StoreRejectedError         the store cannot do what was asked
         ├── UnsafeNameError            a filename that must not become a key
+        ├── ClaimLostError             another run has taken the file over
         ├── LedgerTooNewError          the ledger was written by a newer version of the mirror
         ├── UnexpectedError            a fault in the mirror itself
         └── SettingsError              a setting is missing or wrong
 
-Errors of libraries are translated at the ports. The ONC API wants its token in the query string, so the text
-of a library's error holds it: port code raises `from None` and builds its message from clean parts.
+Errors of libraries are translated at the ports, `from None` and in clean words: their text may hold the ONC token.
 """
 
 from __future__ import annotations
@@ -46,11 +45,10 @@ class MirrorError(Exception):
 
     Attributes:
         reason: Fixed slug for ledger and report.
-        blames_file: Whether a file that ends in it climbs the ladder to quarantine; not so when archive, store,
-            ledger or this machine is down or set up wrongly, which says nothing about the file.
+        blames_file: Whether a file that ends in it climbs the ladder to quarantine: not where it is at no fault.
         subject: The file or device it happened to; None when it concerns the whole run.
         status: HTTP status, or None.
-        api_code: Error code of the archive's API (96, 127, 128, 129, ...), or None.
+        api_code: Error code of the archive's API such as 96 or 127, or None.
         retry_after_s: Seconds the other side asked us to wait, or None.
     """
 
@@ -272,6 +270,13 @@ class UnsafeNameError(PermanentError):
     """A filename or device code that cannot be a key: separators, `..`, control characters, too long, empty."""
 
     reason = "bad-name"
+
+
+class ClaimLostError(PermanentError):
+    """The file is another run's by now, since this one did not renew its lease in time."""
+
+    reason = "claimed-elsewhere"
+    blames_file = False
 
 
 class LedgerTooNewError(PermanentError):

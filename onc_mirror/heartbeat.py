@@ -24,8 +24,10 @@ BEATS_PER_LEASE = 3
 def beating(ledger: Ledger, owner: str, lease: timedelta, clock: Callable[[], datetime]) -> Iterator[None]:
     """Renew all that `owner` has until the block ends, then end it.
 
-    A beat that the ledger does not take is logged and the next one tried: should the leases end meanwhile, another
-    run may take the files over, and the worst is that one is transferred twice.
+    A beat that the ledger does not take is logged and the next one tried. Should the leases end meanwhile, or this
+    process be suspended past them, another run may take the files over: `fencing` sees to it that this one then
+    changes nothing of them in the store, and `Ledger.claims` that it enters nothing over what the other did. So the
+    worst is that a file is downloaded twice.
     """
     done = threading.Event()
 

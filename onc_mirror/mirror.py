@@ -71,6 +71,12 @@ class Mirror:
         other.archive = archive
         return other
 
+    def with_store(self, wrapped: Callable[[ObjectStore], ObjectStore]) -> Mirror:
+        """The same parts with what `wrapped` makes of the store."""
+        other = copy.copy(self)
+        other._store = lambda: wrapped(self.store)  # noqa: SLF001 - of the same class
+        return other
+
 
 def utc_now() -> datetime:
     """The time of this machine, UTC."""

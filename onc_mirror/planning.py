@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from onc_mirror.errors import UnsafeNameError
+from onc_mirror.errors import ClaimLostError, UnsafeNameError
 from onc_mirror.frames import COLUMNS, STRING, TIME, files_from_frame, typed_column
 from onc_mirror.layout import check_name, mirrored_key
 from onc_mirror.model import BY_THE_ROW, WRONG_DEVICE, Decision, Outcome, State
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from onc_mirror.model import ArchiveFile
 
 NOT_LISTED = "not-listed"
-CLAIMED = "claimed-elsewhere"
+CLAIMED = ClaimLostError.reason
 """Reason for holding a file: another run is working on it."""
 RE_ARCHIVED = "re-archived"
 _KEY = ["device_code", "filename"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.changes import content_of
 from onc_mirror.errors import MirrorError, ObjectMissingError, WrongSizeError
+from onc_mirror.fencing import claim_lost, fenced
 from onc_mirror.gathering import Gathered
 from onc_mirror.model import Decision, Outcome, Verdict
 from onc_mirror.planning import CLAIMED
@@ -21,7 +22,7 @@ from onc_mirror.provenance import is_of_row, reachable_grade
 from onc_mirror.reading import read_into
 from onc_mirror.retrying import with_retries
 from onc_mirror.runs import begun_run, finish_run
-from onc_mirror.transferring import publish_file, retire_former
+from onc_mirror.transferring import failed, publish_file, retire_former
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,12 +80,14 @@ def _left_alone(dossier: Dossier) -> Outcome:
 def _release(mirror: Mirror, run: Run, dossier: Dossier, grade: Grade) -> Outcome:
     file = dossier.file
     try:
-        outcome = _prove_and_publish(mirror, dossier, grade)
+        behind = fenced(mirror, file, run.run_id)
+        outcome = _prove_and_publish(behind, dossier, grade)
         if outcome.decision is Decision.MIRRORED:
-            outcome = retire_former(mirror, outcome)
-            mirror.ledger.record(outcome, run_id=run.run_id, now=mirror.clock())
+            outcome = retire_former(behind, outcome)
+            if not mirror.ledger.record(outcome, run_id=run.run_id, now=mirror.clock(), claimed=True):
+                outcome = failed(file, claim_lost(file))
     except MirrorError as error:
-        outcome = Outcome(file, Decision.FAILED, reason=error.reason, detail=str(error))
+        outcome = failed(file, error)
     logger.info(
         "file=%s device=%s decision=%s reason=%s grade=%s",
         file.filename,

@@ -6,7 +6,9 @@ import logging
 from concurrent.futures import as_completed
 from typing import TYPE_CHECKING, Protocol
 
+from onc_mirror.errors import ClaimLostError, MirrorError
 from onc_mirror.faults import named
+from onc_mirror.fencing import claim_lost, confirm_claim, fenced
 from onc_mirror.threads import side_by_side
 from onc_mirror.transferring import RetriedSteps, failed, mirror_file
 from onc_mirror.trying import climbed
@@ -71,13 +73,28 @@ def transfer_files(
 
 
 def conclude(mirror: Mirror, run: Run, file: ArchiveFile, steps: Steps) -> Outcome:
-    """Bring one file to its end and enter that in the ledger, with the moment of its next try if it needs one."""
+    """Bring one file to its end and enter that in the ledger, with the moment of its next try if it needs one.
+
+    The run must have claimed the file. One that it loses meanwhile is held, `claimed-elsewhere`, and what the ledger
+    knows of it stays as it is.
+    """
     try:
-        outcome = mirror_file(mirror, file, steps)
+        outcome = _bring_to_its_end(mirror, run, file, steps)
     except Exception as error:  # a fault of ours with one file must not cost the others
         logger.exception("file=%s device=%s decision=failed", file.filename, file.device_code)
         outcome = failed(file, named(error))
     now = mirror.clock()
     outcome = climbed(mirror, outcome, now)
-    mirror.ledger.record(outcome, run_id=run.run_id, now=now)
-    return outcome
+    if outcome.reason != ClaimLostError.reason and mirror.ledger.record(
+        outcome, run_id=run.run_id, now=now, claimed=True
+    ):
+        return outcome
+    return failed(file, claim_lost(file))
+
+
+def _bring_to_its_end(mirror: Mirror, run: Run, file: ArchiveFile, steps: Steps) -> Outcome:
+    try:
+        confirm_claim(mirror, file, run.run_id)
+    except MirrorError as error:
+        return failed(file, error)
+    return mirror_file(fenced(mirror, file, run.run_id), file, steps)

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from onc_mirror import downloading
 from onc_mirror.changes import content_of, what_changed
-from onc_mirror.errors import MirrorError, NotReadyError, UnsafeNameError
+from onc_mirror.errors import ClaimLostError, MirrorError, NotReadyError, UnsafeNameError
 from onc_mirror.layout import mirrored_key, quarantine_key
 from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
 from onc_mirror.provenance import holds, object_metadata, reachable_grade
 from onc_mirror.repairing import is_rotten, keep_damaged
 from onc_mirror.retrying import with_retries
 from onc_mirror.superseding import keep_rival, retire
-from onc_mirror.validation import Reason
+from onc_mirror.trying import is_last_try
+from onc_mirror.validation import OF_THE_PROCESS, Reason
 from onc_mirror.vanishing import has_vanished
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ TRANSPORT_DAMAGE = "transport-damage"
 
 # Waiting is the right answer to these; they are no failure of the run.
 _HOLDING_REASONS = frozenset({Reason.STILL_OPEN, Reason.STILL_OPEN_SWMR})
+_ENDS: Mapping[type[MirrorError], Decision] = {UnsafeNameError: Decision.QUARANTINED, ClaimLostError: Decision.HELD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
     """Bring one file to its end.
 
     Bytes that fail validation are downloaded a second time at once: the same bytes again are the archive's own and go
-    to quarantine; others tell of damage on the way.
+    to quarantine; others tell of damage on the way. What validation processes die of is held until the last try.
 
     Returns:
         The outcome; never `FETCH`, `ALREADY` only when the bucket held this very row, proven, already.
@@ -165,8 +167,8 @@ def publish_file(
 
 def failed(file: ArchiveFile, error: MirrorError) -> Outcome:
     """The outcome of a file whose steps ended in `error`."""
-    decision = Decision.QUARANTINED if isinstance(error, UnsafeNameError) else Decision.FAILED
-    return Outcome(file, decision, reason=error.reason, detail=str(error), blames_file=error.blames_file)
+    decision = _ENDS.get(type(error), Decision.FAILED)
+    return Outcome(file, decision, error.reason, str(error), blames_file=error.blames_file)
 
 
 def _adopt(mirror: Mirror, file: ArchiveFile) -> Outcome | None:
@@ -201,9 +203,10 @@ def _transfer(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
     with mirror.scratch.slot(file.expected_bytes) as folder:
         fetched = steps.download(mirror, file, folder)
         verdict = steps.validate(mirror, file, fetched)
-        if verdict.reason in _HOLDING_REASONS:
+        says_nothing = verdict.reason in OF_THE_PROCESS
+        if verdict.reason in _HOLDING_REASONS or (says_nothing and not is_last_try(mirror, file)):
             return Outcome(file, Decision.HELD, reason=str(verdict.reason), detail=verdict.detail)
-        if not verdict.passed:
+        if not verdict.passed and not says_nothing:
             bad = fetched
             bad.path.unlink(missing_ok=True)  # scratch was reserved for one copy
             fetched = steps.download(mirror, file, folder)

@@ -8,6 +8,7 @@ from sqlalchemy import and_, false, func, or_, select, true, update
 
 from onc_mirror.changes import read_content
 from onc_mirror.ledger import recording, summarising, widening
+from onc_mirror.ledger.claims import Claims
 from onc_mirror.ledger.dossiers import Dossiers
 from onc_mirror.ledger.failing import read_failures
 from onc_mirror.ledger.leases import Leases
@@ -45,6 +46,7 @@ class Ledger:
     Every method raises `LedgerUnavailableError` when the database is locked, full, read-only or out of reach.
 
     Attributes:
+        claims: What may be done to a file only while the run has it.
         leases: Who works on what.
         dossiers: Single files, for operators.
         readings: When each object was last read back.
@@ -54,6 +56,7 @@ class Ledger:
 
     def __init__(self, engine: Engine, place: str) -> None:
         self._database = Transactions(engine, place)
+        self.claims = Claims(self._database)
         self.leases = Leases(self._database)
         self.dossiers = Dossiers(self._database)
         self.readings = Readings(self._database)
@@ -204,9 +207,12 @@ class Ledger:
             return None
         return ProvenObject(row.key, row.sha256, damaged=row.damaged_at is not None, content=read_content(row.found))
 
-    def record(self, outcome: Outcome, *, run_id: str, now: datetime) -> None:
-        """Enter what became of one file; see `record_many`."""
+    def record(self, outcome: Outcome, *, run_id: str, now: datetime, claimed: bool = False) -> bool:
+        """Enter what became of one file; see `record_many`. If `claimed`, only while the run has it, else False."""
+        if claimed:
+            return self.claims.record(outcome, run_id=run_id, now=now)
         self.record_many((outcome,), run_id=run_id, now=now)
+        return True
 
     def record_many(self, outcomes: Iterable[Outcome], *, run_id: str, now: datetime) -> None:
         """Enter what became of files in a run.

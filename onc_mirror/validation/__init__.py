@@ -6,7 +6,7 @@ that happens in `worker`, a separate process with limits on memory, time, open f
 
 from __future__ import annotations
 
-from onc_mirror.validation.reasons import Reason
+from onc_mirror.validation.reasons import OF_THE_PROCESS, Reason
 from onc_mirror.validation.validator import Validator
 
-__all__ = ["Reason", "Validator"]
+__all__ = ["OF_THE_PROCESS", "Reason", "Validator"]

@@ -29,6 +29,10 @@ class Reason(enum.StrEnum):
     VALIDATOR_MEMORY = "validator-memory"  # does not fit into the memory limit
 
 
+OF_THE_PROCESS = frozenset({Reason.VALIDATOR_CRASHED, Reason.VALIDATOR_TIMEOUT, Reason.VALIDATOR_MEMORY})
+"""Reasons that tell what became of the process: a machine short of memory or time gives them to sound bytes too."""
+
+
 class FlawError(Exception):
     """A flaw of the file, on its way to becoming its verdict. It does not leave this package.
 

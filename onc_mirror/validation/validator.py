@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Self
 from onc_mirror.errors import ValidatorUnavailableError
 from onc_mirror.model import HDF5_EXTENSIONS, Grade, Verdict
 from onc_mirror.validation.process import WorkerGoneError, WorkerProcess
-from onc_mirror.validation.reasons import Reason
+from onc_mirror.validation.reasons import OF_THE_PROCESS, Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 """Files of other extensions reach grade `SIZE`: there is nothing here that could read them."""
-
-_PERHAPS_OF_THE_PROCESS = frozenset({Reason.VALIDATOR_CRASHED, Reason.VALIDATOR_MEMORY})
 
 
 class Validator:
@@ -27,16 +25,17 @@ class Validator:
     Guarantee: every file gets a verdict, whatever it does to libhdf5, and costs no other file its own. The raw
     bytes are never altered and no other file is opened.
 
-    Trap: libhdf5 may survive a broken file with a damaged heap, and then die of the next, good one.
-    Remedy: a process that met a broken file is not used again, and a file that a used process dies of or has no
-    memory left for is tried once more in a fresh one, whose verdict stands.
+    Trap: libhdf5 may survive a broken file with a damaged heap, and then die of the next, good one; and a machine
+    that is short of memory or time kills or delays a process that has a good one.
+    Remedy: a process that met a broken file is not used again, and a file that a process dies of, or has no memory
+    or time for, is tried once more in a fresh one, whose verdict stands.
     """
 
     def __init__(self, timeout_s: float, memory_bytes: int, processes: int) -> None:
         """Start nothing yet: a process starts when a file needs it, and stays for the next.
 
         Args:
-            timeout_s: Seconds that one file may take, from the moment a process has it.
+            timeout_s: Seconds that one file may take, from the moment a process has it; there are two at most.
             memory_bytes: Address space of one process.
             processes: How many there may be at a time; further callers wait.
         """
@@ -98,12 +97,12 @@ class Validator:
     def _prove(self, path: str, grade: Grade) -> Verdict:
         worker = self._idle.get()
         try:
-            if worker is not None:
+            worker = worker or self._start()
+            verdict = self._ask(worker, path, grade)
+            if verdict.reason in OF_THE_PROCESS:
+                worker = self._start()
                 verdict = self._ask(worker, path, grade)
-                if verdict.reason not in _PERHAPS_OF_THE_PROCESS:
-                    return verdict
-            worker = self._start()
-            return self._ask(worker, path, grade)
+            return verdict
         finally:
             self._idle.put(None if worker is None or worker.closed else worker)
 

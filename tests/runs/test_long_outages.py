@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.sandbox.archive.faults import Kind
-from onc_mirror.selection import Selection
 
 if TYPE_CHECKING:
-    from onc_mirror.reporting import RunReport
     from tests.support.mirrors import Bench
 
 DEVICE = "TUMPMTSPECTROMETER001"
 VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 LADDER = (timedelta(minutes=30), timedelta(hours=2))
-FEW = Selection(name_pattern="*PMTSPEC.hdf5")
+SHORT_LADDER = (timedelta(minutes=10), timedelta(minutes=10))
+"""Passed before many more files come."""
 
 
 @pytest.fixture
@@ -28,18 +27,15 @@ def mirror(lone_mirror: Bench) -> Bench:
     return lone_mirror
 
 
-def run(mirror: Bench) -> RunReport:
-    return mirror.run(devices=(DEVICE,), selection=FEW)
-
-
 def states(mirror: Bench) -> set[str]:
-    return {state for name, (state, _) in mirror.ledger_states(DEVICE).items() if name.endswith("PMTSPEC.hdf5")}
+    return {state for state, _ in mirror.ledger_states(DEVICE).values()} - {"filtered"}
 
 
 def pass_the_ladder(mirror: Bench) -> None:
     """Run as often as it takes for every file to come to the end of its ladder, and once more."""
-    for pause in (*LADDER, LADDER[-1], LADDER[-1]):
-        run(mirror)
+    ladder = mirror.settings.hold_delays
+    for pause in (*ladder, ladder[-1], ladder[-1]):
+        mirror.run(devices=(DEVICE,))
         mirror.turn(mirror.now + pause)
 
 
@@ -61,13 +57,13 @@ def pass_the_ladder(mirror: Bench) -> None:
     ],
 )
 def test_an_outage_over_the_whole_ladder_gives_up_no_file(mirror: Bench, kind: Kind, fields: dict[str, Any]) -> None:
+    mirror.settings = mirror.settings.model_copy(update={"hold_delays": SHORT_LADDER})
     mirror.archive.fault(kind, endpoint="download", **fields)
     pass_the_ladder(mirror)
     assert states(mirror) == {"held"}
 
     mirror.archive.faults.clear()
-    mirror.turn(mirror.now + LADDER[-1])
-    report = run(mirror)
+    report = mirror.run(devices=(DEVICE,))
 
     assert (states(mirror), report.exit_code) == ({"mirrored"}, 0)
     mirror.assert_promises_hold(report)
@@ -75,9 +71,9 @@ def test_an_outage_over_the_whole_ladder_gives_up_no_file(mirror: Bench, kind: K
 
 def test_an_outage_that_begins_when_a_file_has_failed_already_does_not_give_it_up(mirror: Bench) -> None:
     number = mirror.archive.fault(Kind.SHORT, filename=VICTIM, endpoint="download")
-    run(mirror)
+    mirror.run(devices=(DEVICE,))
     mirror.turn(mirror.now + timedelta(hours=1))
-    assert run(mirror).mirrored
+    assert mirror.run(devices=(DEVICE,)).mirrored
     mirror.archive.faults.remove(number)
 
     mirror.archive.fault(Kind.HTML, endpoint="download")
