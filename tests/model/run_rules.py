@@ -50,6 +50,13 @@ class RunRules(Machine):
         self.world.now += after
         self.checked_run(effects)
 
+    @rule(first=st.integers(0, 6))
+    def run_killed_again_and_again(self, first: int) -> None:
+        """Each process gets one effect further than the one before; their leases end in between."""
+        for effects in range(first, first + 5):
+            self.world.now += timedelta(minutes=5)
+            self.checked_run(effects)
+
     @rule(wanted=selections)
     def change_what_is_wanted(self, wanted: tuple[str, ...]) -> None:
         self.world.settings = self.world.settings.model_copy(update={"extensions": wanted})

@@ -64,6 +64,18 @@ class TroubleRules(Machine):
         else:
             self.world.perils.store_is_down = True
 
+    @rule(kind=st.sampled_from([None, Kind.NOT_READY, Kind.HTML, Kind.UNAVAILABLE]), hours=st.integers(2, 4))
+    def outage_of_hours(self, kind: Kind | None, hours: int) -> None:
+        """All downloads fail, or the store (None), in every run of some hours."""
+        if kind is None:
+            self.world.perils.store_is_down = True
+        else:
+            self.world.archive.fault(kind, endpoint="download")
+        for _ in range(hours):
+            self.world.now += timedelta(hours=1)
+            self.checked_run()
+        self.world.calm()
+
     @rule()
     def all_is_well(self) -> None:
         self.world.calm()
