@@ -242,10 +242,19 @@ def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
         listing = list_exactly(mirror, device.code, only, run.began_at)
     else:
         window = begin_window(mirror, inquiry, device.code)
-        listing = examine(mirror, mirror.archive.list_files(device.code, archived=window), window)
+        listing = examine(mirror, _list_window(mirror, device.code, window), window)
     mirror.ledger.record_listed(listing.files, run_id=run.run_id, now=run.began_at)
     logger.info("device=%s listed=%d duplicates=%d", device.code, len(listing.files), listing.duplicates)
     return listing
+
+
+def _list_window(mirror: Mirror, device_code: str, window: TimeWindow) -> Listing:
+    try:
+        return mirror.archive.list_files(device_code, archived=window)
+    except UnknownDeviceError:
+        # A slip of the pen must not stand in the ledger for ever.
+        mirror.ledger.beginnings.forget(device_code)
+        raise
 
 
 def begin_window(mirror: Mirror, inquiry: Inquiry, device_code: str) -> TimeWindow:
@@ -259,7 +268,7 @@ def begin_window(mirror: Mirror, inquiry: Inquiry, device_code: str) -> TimeWind
     overlap = mirror.settings.overlap
     window = device_window(watermark, overlap, inquiry.request.since, inquiry.until)
     if watermark is None and inquiry.request.takes_up_held:
-        mirror.ledger.advance_watermark(device_code, window.since + overlap, inquiry.run.began_at)
+        mirror.ledger.beginnings.note(device_code, window.since + overlap)
     return window
 
 

@@ -95,6 +95,8 @@ def _is_of_days(report: RunReport) -> bool:
 def _window(report: RunReport) -> str:
     if _is_of_days(report) and report.since and report.until:
         return f", {days_text(TimeWindow(report.since, report.until))}"
+    if not report.listed and {error.device for error in report.errors}.issuperset(report.devices):
+        return ""  # nothing was looked at
     since, until = (time and time_text(time, "seconds") for time in (report.since, report.until))
     if since and until:
         return f", archived {since} to {until}"

@@ -106,7 +106,7 @@ def _print_devices(devices: Sequence[DeviceSummary], codes: Sequence[str]) -> No
 def _cells(device: DeviceSummary) -> list[Any]:
     return [
         device.device_code,
-        device.watermark,
+        device.watermark or (None if sum(device.files.values()) else "not listed yet"),
         *(device.files[state] for state in _COUNTED),
         Size(device.size_bytes[State.MIRRORED]),
         device.oldest_held_since,

@@ -8,6 +8,7 @@ from sqlalchemy import and_, false, func, or_, select, true, update
 
 from onc_mirror.changes import read_content
 from onc_mirror.ledger import recording, summarising, widening
+from onc_mirror.ledger.beginnings import Beginnings
 from onc_mirror.ledger.claims import Claims
 from onc_mirror.ledger.dossiers import Dossiers
 from onc_mirror.ledger.failing import read_failures
@@ -46,6 +47,7 @@ class Ledger:
     Every method raises `LedgerUnavailableError` when the database is locked, full, read-only or out of reach.
 
     Attributes:
+        beginnings: From where devices are listed for the first time.
         claims: What may be done to a file only while the run has it.
         leases: Who works on what.
         dossiers: Single files, for operators.
@@ -56,6 +58,7 @@ class Ledger:
 
     def __init__(self, engine: Engine, place: str) -> None:
         self._database = Transactions(engine, place)
+        self.beginnings = Beginnings(self._database)
         self.claims = Claims(self._database)
         self.leases = Leases(self._database)
         self.dossiers = Dossiers(self._database)
@@ -284,11 +287,7 @@ class Ledger:
     def files_in(
         self, *states: State, device_codes: Collection[str] = (), limit: int | None = None
     ) -> tuple[FileRecord, ...]:
-        """Return the files that are in one of these states, of all devices or of some.
-
-        Returns:
-            Those that are in their state for longest first; at most `limit` of them.
-        """
+        """Return files in one of these states, of all devices or some; at most `limit`, the longest in it first."""
         with self._database.reading() as connection:
             return summarising.read_files(connection, states, device_codes, limit)
 

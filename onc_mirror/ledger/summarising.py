@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, select
 
+from onc_mirror.ledger.beginnings import NEVER_LISTED
 from onc_mirror.ledger.rows import exact_names, key_of
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.model import State
@@ -27,7 +28,8 @@ class DeviceSummary:
 
     Attributes:
         device_code: The device.
-        watermark: Archive time up to which everything listed is accounted for; None when never fully listed.
+        watermark: Archive time up to which everything listed is accounted for; None when never fully listed, also
+            when a run has noted from where it will be.
         files: Number of files by state; all states are in here.
         size_bytes: Bytes by state: measured for `MIRRORED`, as the archive lists them for the others.
         oldest_held_since: Since when the longest-held file is held, or None.
@@ -151,7 +153,7 @@ def _summary(device_code: str, device: Row[Any] | None, rows: Mapping[State, Row
     held, mirrored = rows.get(State.HELD), rows.get(State.MIRRORED)
     return DeviceSummary(
         device_code,
-        device.watermark if device else None,
+        device.watermark if device and device.updated_at != NEVER_LISTED else None,
         MappingProxyType({state: rows[state].files if state in rows else 0 for state in State}),
         MappingProxyType({state: int(rows[state].size_bytes) if state in rows else 0 for state in State}),
         held.oldest_since if held else None,

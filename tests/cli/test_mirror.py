@@ -126,6 +126,7 @@ def test_files_of_a_list_are_mirrored_exactly_and_each_is_accounted_for(console:
 
     report = report_of(answer)
     assert answer.code == 0
+    assert answer.json["window"] == {"since": None, "until": None}
     assert console.mirrored == {MODULE_FILE, LOG_FILE}
     assert (report.listed, report.mirrored, report.gone) == (3, 2, 1)
     assert [(file.filename, file.reason) for file in report.attention] == [(rows[-1]["filename"], "not-listed")]

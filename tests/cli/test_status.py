@@ -12,6 +12,7 @@ from infra.sandbox.archive.faults import Kind
 from onc_mirror.ledger import open_ledger
 from onc_mirror.model import Decision, Outcome
 from tests.support.archive_files import archive_file
+from tests.support.raw_server import unused_url
 
 if TYPE_CHECKING:
     from tests.support.archive import RunningArchive
@@ -141,6 +142,16 @@ def test_devices_whose_listings_are_not_believed_are_told_with_the_reason(crowde
         (OTHER, False, "2026-11-22T13:00:00Z"),
         (DEVICE, True, None),
     ]
+
+
+def test_a_device_that_no_run_could_list_is_not_listed_yet(console: Console) -> None:
+    console.run("mirror", "-d", DEVICE, ONC_MIRROR_ARCHIVE_URL=unused_url())
+
+    (device,) = console.run("status", "--json", **NEEDED).json["devices"]
+    told = console.run("status", **NEEDED).out
+
+    assert device["watermark"] is None
+    assert re.search(rf"{DEVICE} +not listed yet ", told)
 
 
 def test_a_run_that_gave_no_sign_of_life_was_killed(console: Console) -> None:

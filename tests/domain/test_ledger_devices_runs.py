@@ -35,6 +35,22 @@ def test_a_watermark_never_moves_backwards(ledger: Ledger) -> None:
     assert ledger.watermark("ANOTHER") is None
 
 
+def test_a_device_that_was_never_listed_is_told_from_others_and_can_be_forgotten(ledger: Ledger) -> None:
+    for code in ("KNOWN", "SLIP"):
+        ledger.beginnings.note(code, NOON)
+    ledger.advance_watermark(DEVICE, LATER, NOON)
+    before = {device.device_code: device.watermark for device in ledger.summary()}
+
+    ledger.beginnings.note(DEVICE, NOON)
+    ledger.advance_watermark("KNOWN", LATER, NOON)
+    for code in (DEVICE, "KNOWN", "SLIP"):
+        ledger.beginnings.forget(code)
+
+    assert before == {DEVICE: LATER, "KNOWN": None, "SLIP": None}
+    assert {device.device_code: device.watermark for device in ledger.summary()} == {DEVICE: LATER, "KNOWN": LATER}
+    assert ledger.watermark("SLIP") is None
+
+
 def test_times_are_the_same_moment_whatever_zone_they_come_in(ledger: Ledger) -> None:
     there = NOON.astimezone(timezone(timedelta(hours=-8)))
 

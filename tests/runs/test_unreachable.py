@@ -11,6 +11,7 @@ import pytest
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror import retrying
+from onc_mirror.wording import closing_sentence
 from tests.support.archive import running_archive
 from tests.support.mirrors import NOON, bench
 from tests.support.raw_server import unused_url
@@ -87,6 +88,25 @@ def test_what_is_archived_while_the_first_runs_find_no_archive_is_not_passed(
     assert watermarks == {NOON - timedelta(hours=1)}
     assert any("T110000.000Z-SDAQ-PMTSPEC" in key for key in later.objects("raw/"))
     later.assert_promises_hold(report)
+
+
+def test_what_was_never_listed_has_no_watermark_to_show_and_no_time_it_is_archived_up_to(cut_off: Bench) -> None:
+    report = cut_off.run(devices=DEVICES)
+
+    with cut_off.open() as parts:
+        shown = {device.device_code: device.watermark for device in parts.ledger.summary()}
+    assert shown == dict.fromkeys(DEVICES)
+    assert "archived" not in closing_sentence(report)
+
+
+def test_a_device_that_the_archive_does_not_know_leaves_nothing_in_the_ledger(lone_mirror: Bench) -> None:
+    report = lone_mirror.run(devices=("NOSUCH",))
+
+    assert [error.reason for error in report.errors] == ["unknown-device"]
+    assert "archived" not in closing_sentence(report)
+    with lone_mirror.open() as parts:
+        assert parts.ledger.watermark("NOSUCH") is None
+        assert parts.ledger.summary() == ()
 
 
 def test_an_archive_that_comes_back_while_the_run_waits_is_mirrored(tmp_path: Path) -> None:
