@@ -8,14 +8,15 @@ whole run: when that is in vain, no device is asked.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from onc_mirror.clocks import UNKNOWN, doubt_watermark
 from onc_mirror.devices import STILL_ARRIVING, choose_devices, load_device_table
 from onc_mirror.doubting import REASON as SUSPICIOUS
 from onc_mirror.doubting import examine
-from onc_mirror.errors import MirrorError, SettingsError, UnknownDeviceError, UnreachableError
+from onc_mirror.errors import SettingsError, UnknownDeviceError, UnreachableError
 from onc_mirror.exact_lists import list_exactly
 from onc_mirror.faults import named
 from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
@@ -26,6 +27,7 @@ from onc_mirror.threads import side_by_side
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from onc_mirror.clocks import ArchiveClock
     from onc_mirror.mirror import Mirror
     from onc_mirror.runs import Run
     from onc_mirror.selection import Selection
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIRST_WINDOW = timedelta(hours=1)
-_CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +79,26 @@ class Inquiry:
         run: The run.
         request: What the run is asked.
         until: End of every window of archive time, UTC, exclusive: nothing can have been archived later.
+        clock: What the archive's clock said; None when it did not.
         unreachable: Why the archive cannot be asked at all; None when it can.
     """
 
     run: Run
     request: MirrorRequest
     until: datetime
+    clock: ArchiveClock | None = None
     unreachable: UnreachableError | None = None
 
     def nothing_yet(self) -> Gathered:
         """What has been gathered before the first device is listed."""
-        return Gathered(self.request.since, self.until, moves_watermarks=self.request.sees_everything)
+        moves = self.request.sees_everything and self.clock is not None
+        # Files that are named are looked for whenever they were archived.
+        until = self.until if self.request.only is None else None
+        gathered = Gathered(self.request.since, until, moves_watermarks=moves)
+        trouble = UNKNOWN if self.clock is None else self.clock.trouble
+        if trouble is not None and self.unreachable is None:
+            gathered.errors.append(trouble)
+        return gathered
 
 
 @dataclass(slots=True)
@@ -99,9 +109,9 @@ class Gathered:
         since: Begin of the window that was asked for; None when each device has its own.
         until: Its end, or None.
         moves_watermarks: Whether all that the settings want was asked for, so that watermarks may pass what was
-            left out.
+            left out, and the archive's time is known.
         listings: The devices that were listed.
-        errors: The devices that could not be, and those whose listing is doubtful.
+        errors: The devices that could not be, those whose listing is doubtful, and what is wrong with the clocks.
     """
 
     since: datetime | None = None
@@ -111,45 +121,21 @@ class Gathered:
     errors: list[DeviceError] = field(default_factory=list)
 
 
-def begin_inquiry(run: Run, request: MirrorRequest, reach: Callable[[], datetime | None]) -> Inquiry:
+def begin_inquiry(run: Run, request: MirrorRequest, read: Callable[[], ArchiveClock | None]) -> Inquiry:
     """Fix where the windows of the run end, and find out whether the archive can be asked at all.
 
     Args:
         run: The run.
         request: What it is asked.
-        reach: `reach_archive` with the caller's retries around it.
+        read: `read_clock` with the caller's retries around it.
     """
-    latest, unreachable = run.began_at, None
+    clock, unreachable = None, None
     try:
-        latest = reach() or latest
+        clock = read()
     except UnreachableError as error:
         unreachable = error
-    return Inquiry(run, request, min(request.until or latest, latest), unreachable)
-
-
-def reach_archive(mirror: Mirror, run: Run) -> datetime | None:
-    """Make the run's first request to the archive, which needs neither a device nor a token.
-
-    Returns:
-        The archive's time where our clock runs ahead of it, else None: a watermark set by such a clock would pass
-        rows unseen.
-
-    Raises:
-        UnreachableError: There is no connection. What else may be wrong with the archive its listings will say.
-    """
-    try:
-        archive_time = datetime.now(UTC) + mirror.archive.measure_clock() - _CLOCK_TOLERANCE
-    except UnreachableError:
-        raise
-    except MirrorError:
-        return None
-    ahead = run.began_at - archive_time
-    if ahead <= 2 * _CLOCK_TOLERANCE:
-        return None
-    logger.warning(
-        "clock_ahead_s=%.0f: listing up to the archive's time; set this machine's clock", ahead.total_seconds()
-    )
-    return archive_time
+    latest = run.began_at if clock is None else clock.until
+    return Inquiry(run, request, min(request.until or latest, latest), clock, unreachable)
 
 
 def devices_of(mirror: Mirror, inquiry: Inquiry, data: TimeWindow | None = None) -> tuple[Device, ...]:
@@ -243,6 +229,8 @@ def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
     else:
         window = begin_window(mirror, inquiry, device.code)
         listing = examine(mirror, _list_window(mirror, device.code, window), window)
+        if listing.doubt is None and inquiry.request.takes_up_held:
+            listing = replace(listing, doubt=doubt_watermark(mirror.ledger.watermark(device.code), inquiry.until))
     mirror.ledger.record_listed(listing.files, run_id=run.run_id, now=run.began_at)
     logger.info("device=%s listed=%d duplicates=%d", device.code, len(listing.files), listing.duplicates)
     return listing
@@ -260,6 +248,8 @@ def _list_window(mirror: Mirror, device_code: str, window: TimeWindow) -> Listin
 def begin_window(mirror: Mirror, inquiry: Inquiry, device_code: str) -> TimeWindow:
     """The device's window; the first one ever is noted, so that a later one reaches back to here if this one fails.
 
+    It is not noted by a clock that could not be held against the archive's, though that does answer.
+
     Raises:
         SettingsError: The window asked for has no length.
         LedgerUnavailableError: The ledger is out of reach.
@@ -267,7 +257,8 @@ def begin_window(mirror: Mirror, inquiry: Inquiry, device_code: str) -> TimeWind
     watermark = mirror.ledger.watermark(device_code)
     overlap = mirror.settings.overlap
     window = device_window(watermark, overlap, inquiry.request.since, inquiry.until)
-    if watermark is None and inquiry.request.takes_up_held:
+    trusted = inquiry.clock is not None or inquiry.unreachable is not None
+    if watermark is None and inquiry.request.takes_up_held and trusted:
         mirror.ledger.beginnings.note(device_code, window.since + overlap)
     return window
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from onc_mirror.gathering import begin_inquiry, devices_of, list_devices, reach_archive
+from onc_mirror.clocks import read_clock
+from onc_mirror.gathering import begin_inquiry, devices_of, list_devices
 from onc_mirror.retrying import with_retries
 from onc_mirror.run_transfers import NoWatcher, transfer_files
 from onc_mirror.runs import begun_run, finish_run
@@ -38,7 +39,7 @@ def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None 
     """
     with begun_run(mirror, FLOW) as run:
         delays = mirror.settings.retry_delays_s
-        inquiry = begin_inquiry(run, request, lambda: with_retries(lambda: reach_archive(mirror, run), delays))
+        inquiry = begin_inquiry(run, request, lambda: with_retries(lambda: read_clock(mirror, run), delays))
         gathered = list_devices(mirror, inquiry, devices_of(mirror, inquiry))
         # Imported now, as it brings pandas: `open_mirror` has it loaded while the archive answers.
         from onc_mirror import planning, run_planning  # noqa: PLC0415 - see above

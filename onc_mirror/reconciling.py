@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from onc_mirror.clocks import read_clock
 from onc_mirror.devices import deployed_devices, load_device_table
 from onc_mirror.errors import MirrorError, SettingsError
 from onc_mirror.faults import named
-from onc_mirror.gathering import Gathered, MirrorRequest, begin_inquiry, devices_of, reach_archive
+from onc_mirror.gathering import Gathered, MirrorRequest, begin_inquiry, devices_of
 from onc_mirror.guarding import passes, stopped
 from onc_mirror.layout import report_key
 from onc_mirror.model import Listing, Outcome, TimeWindow
@@ -173,7 +174,7 @@ def window_of(inquiry: Inquiry) -> TimeWindow:
 def _begin_inquiry(mirror: Mirror, run: Run, request: ReconcileRequest) -> Inquiry:
     delays = mirror.settings.retry_delays_s
     asked = fix_window(mirror, run, request)
-    return begin_inquiry(run, asked, lambda: with_retries(lambda: reach_archive(mirror, run), delays))
+    return begin_inquiry(run, asked, lambda: with_retries(lambda: read_clock(mirror, run), delays))
 
 
 def devices_of_window(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:

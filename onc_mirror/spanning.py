@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from onc_mirror.belonging import look_at_bucket
+from onc_mirror.clocks import read_clock
 from onc_mirror.errors import SettingsError
-from onc_mirror.gathering import Inquiry, MirrorRequest, begin_inquiry, devices_of, reach_archive
+from onc_mirror.gathering import Inquiry, MirrorRequest, begin_inquiry, devices_of
 from onc_mirror.retrying import with_retries
 from onc_mirror.slicing import count_slices, whole_days
 from onc_mirror.utc import time_text
@@ -88,7 +89,7 @@ def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
         selection=request.selection,
     )
     delays = mirror.settings.retry_delays_s
-    inquiry = begin_inquiry(run, asked, lambda: with_retries(lambda: reach_archive(mirror, run), delays))
+    inquiry = begin_inquiry(run, asked, lambda: with_retries(lambda: read_clock(mirror, run), delays))
     codes = tuple(device.code for device in devices_of(mirror, inquiry, days))
     look_at_bucket(mirror, codes)
     return Span(inquiry, codes, days, request.only_failed)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from onc_mirror import gathering
+from onc_mirror import clocks, gathering
+from onc_mirror.clocks import ArchiveClock
 from onc_mirror.gathering import Gathered, Inquiry, MirrorRequest
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Device, Listing
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @task(name="reach-archive", tags=["archive"], **UNCACHED)
 @safely
-def reach_archive(mirror: Mirror, run: Run) -> datetime | None:
+def read_clock(mirror: Mirror, run: Run) -> ArchiveClock | None:
     """Make the first request to the archive, which says whether it can be asked at all."""
-    return gathering.reach_archive(mirror, run)
+    return clocks.read_clock(mirror, run)
 
 
 @task(name="find-devices", **UNCACHED)
@@ -42,7 +42,7 @@ def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
 
 def begin_inquiry(mirror: Mirror, run: Run, request: MirrorRequest) -> Inquiry:
     """Fix where the windows of the run end, and find out whether the archive can be asked at all."""
-    retried = reach_archive.with_options(**retries(mirror.settings.retry_delays_s))
+    retried = read_clock.with_options(**retries(mirror.settings.retry_delays_s))
     return gathering.begin_inquiry(run, request, lambda: retried(mirror, run))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,8 @@ _BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _LONGEST_TEXT = 200
 # Digits of the seconds in a thousand years. What asks for longer asks for nothing that can be given.
 _LONGEST_WAIT = 11
+# Digits of the seconds in thirty years.
+_LONGEST_AGE = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,18 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
     now = parse_http_date(headers.get("Date", "")) or datetime.now(UTC)
     return max((until - now).total_seconds(), 0.0)
+
+
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """When an answer was sent, by the clock of the server: its `Date`, and how long a cache has kept it since.
+
+    >>> date_of({"Date": "Mon, 23 Nov 2026 04:00:00 GMT", "Age": "90"}).isoformat()
+    '2026-11-23T04:01:30+00:00'
+    """
+    date, age = parse_http_date(headers.get("Date", "")), headers.get("Age", "").strip()
+    if date is None or not age.isascii() or not age.isdigit() or len(age) > _LONGEST_AGE:
+        return date
+    return date + timedelta(seconds=int(age))
 
 
 def parse_http_date(value: str) -> datetime | None:

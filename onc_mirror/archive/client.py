@@ -20,11 +20,13 @@ from onc_mirror.archive.rows import parse_file
 from onc_mirror.archive.whereabouts import windows_with
 from onc_mirror.errors import (
     GarbledAnswerError,
+    MirrorError,
     NotReadyError,
     RequestRejectedError,
     ScratchFullError,
     TransientError,
     UnknownDeviceError,
+    UnreachableError,
 )
 from onc_mirror.model import Listing
 
@@ -194,11 +196,21 @@ class OncArchive:
     def measure_clock(self) -> timedelta:
         """The archive's clock minus this machine's, good to about a second. Needs no valid token.
 
+        Where the front page does not tell, the API's refusal of a request without a token does.
+
         Raises:
-            MirrorError: There is no connection, or the answer has no date.
+            MirrorError: There is no connection, or neither answer has a date.
         """
+        try:
+            return self._measure_clock("")
+        except UnreachableError:
+            raise
+        except MirrorError:
+            return self._measure_clock("api/deployments")
+
+    def _measure_clock(self, path: str) -> timedelta:
         before = datetime.now(UTC)
-        date = self._transport.server_time()
+        date = self._transport.server_time(path)
         after = datetime.now(UTC)
         return date + timedelta(seconds=0.5) - (before + (after - before) / 2)
 

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from onc_mirror.archive.answers import error_from, one_line, parse_http_date
+from onc_mirror.archive.answers import date_of, error_from, one_line
 from onc_mirror.archive.body import Body, failure_of
 from onc_mirror.archive.parsing import TooCostlyError, parse_json
 from onc_mirror.archive.wire import POOLS
@@ -124,15 +124,18 @@ class Transport:
         finally:
             _let_go(response)
 
-    def server_time(self) -> datetime:
+    def server_time(self, path: str = "") -> datetime:
         """Return the archive's clock as the `Date` of an answer, in whole seconds, rounded down.
+
+        Args:
+            path: What to ask for, without a token.
 
         Raises:
             MirrorError: There is no connection, or the answer has no date.
         """
-        response = self._send(self._base_url, None, None)
+        response = self._send(urljoin(self._base_url, path), None, None)
         _let_go(response)
-        date = parse_http_date(response.headers.get("Date", ""))
+        date = date_of(response.headers)
         if date is None:
             raise GarbledAnswerError("The archive's answer has no Date header. Check ONC_MIRROR_ARCHIVE_URL.")
         return date

@@ -508,3 +508,26 @@ def test_hostile_row_can_be_asked_for_again(begins_at: datetime) -> None:
 
     with raw_server(always(answer(b'{"files": ["name"]}'))) as server, open_archive(server.url) as archive:
         assert archive.still_lists(file) == (begins_at == ENDS_OF_TIME[0])
+
+
+def test_a_cached_front_page_is_as_old_as_it_says() -> None:
+    headers = (f"Date: {format_datetime(datetime.now(UTC) - timedelta(hours=6), usegmt=True)}", "Age: 21600")
+
+    with raw_server(always(answer(headers=headers))) as server, open_archive(server.url) as archive:
+        assert abs(archive.measure_clock()) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_the_api_tells_the_time_where_the_front_page_does_not(*, silent: bool) -> None:
+    date = f"Date: {format_datetime(datetime.now(UTC) + timedelta(hours=6), usegmt=True)}"
+
+    def handle(request: Request, connection: socket.socket) -> None:
+        if request.path.startswith("/api/"):
+            connection.sendall(answer(status=401, headers=(date,)))
+        elif not silent:
+            connection.sendall(answer())
+
+    with raw_server(handle) as server, open_archive(server.url, stall_timeout_s=0.3) as archive:
+        assert abs(archive.measure_clock() - timedelta(hours=6)) < timedelta(seconds=5)
+
+    assert not any(request.parameters for request in server.requests), "the token is nobody's business here"
