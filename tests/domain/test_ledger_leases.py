@@ -98,6 +98,37 @@ def test_an_outcome_of_a_run_whose_lease_was_taken_over_leaves_the_new_one_alone
     assert third.elsewhere == {FILES[0]: NOON + 2 * LEASE}
 
 
+def conclude(ledger: Ledger, owner: str, decision: Decision = Decision.GONE) -> bool:
+    return ledger.record(Outcome(FILES[0], decision, "told"), run_id=owner, now=NOON + LEASE, claimed=True)
+
+
+def state(ledger: Ledger) -> str:
+    return str(ledger.entries(FILES[0].device_code, [FILES[0].filename])["state"].item())
+
+
+def test_a_run_keeps_its_claim_after_its_lease_as_long_as_nobody_took_it(ledger: Ledger) -> None:
+    claim(ledger, FILES[:1], "one")
+
+    assert ledger.claims.keep(FILES[0], owner="one", until=NOON + 3 * LEASE)
+
+    assert claim(ledger, FILES[:1], "two", now=NOON + 2 * LEASE).mine == ()
+    assert conclude(ledger, "one")
+    assert state(ledger) == "gone"
+
+
+def test_a_run_whose_claim_was_taken_over_neither_keeps_it_nor_enters_an_outcome(ledger: Ledger) -> None:
+    claim(ledger, FILES[:1], "one")
+    claim(ledger, FILES[:1], "two", now=NOON + LEASE)
+
+    assert not ledger.claims.keep(FILES[0], owner="one", until=NOON + 3 * LEASE)
+    assert not conclude(ledger, "one")
+    assert state(ledger) == "listed"
+
+    assert conclude(ledger, "two", Decision.HELD)
+    assert not conclude(ledger, "one")
+    assert state(ledger) == "held"
+
+
 @pytest.mark.usefixtures("ledger")
 def test_of_many_that_claim_at_once_each_file_goes_to_one(ledger_url: str) -> None:
     def run(owner: str) -> tuple[ArchiveFile, ...]:
