@@ -9,7 +9,8 @@ appear in a representation.
 
 from __future__ import annotations
 
-import re
+import logging
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, overload
@@ -29,16 +30,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from onc_mirror.complaints import complaint, unknown_variables
 from onc_mirror.errors import SettingsError
 from onc_mirror.layout import Layout  # noqa: TC001 - pydantic reads the annotation
 from onc_mirror.model import Grade
+from onc_mirror.store_urls import checked_store_url
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "ONC_MIRROR_"
-
-# What some S3 server or other allows: AWS wants lower case, older buckets and Ceph also have other names.
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
-# A key has at most 1024 bytes, and `layout` makes keys of up to 520.
-_LONGEST_PREFIX_BYTES = 500
 
 
 def parse_duration(value: Any) -> Any:
@@ -62,17 +62,6 @@ def parse_duration(value: Any) -> Any:
 
 def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _check_bucket(bucket: str, prefix: str) -> None:
-    # Not quoted: what was pasted for a bucket may be credentials.
-    if not _BUCKET.fullmatch(bucket):
-        raise ValueError("the bucket's name must be 3 to 255 letters, digits, dots, hyphens or underscores")
-    parts = prefix.split("/") if prefix else []
-    if not prefix.isprintable() or any(part in {"", ".", ".."} for part in parts):
-        raise ValueError("the prefix must not have empty, . or .. parts, nor control characters")
-    if len(prefix.encode()) > _LONGEST_PREFIX_BYTES:
-        raise ValueError(f"the prefix must not be longer than {_LONGEST_PREFIX_BYTES} bytes")
 
 
 def _expand(path: Path) -> Path:
@@ -144,11 +133,18 @@ class LedgerSettings(BaseSettings):
             return self.ledger_url.get_secret_value()
         return f"sqlite:///{self.state_dir / 'ledger.db'}"
 
+    @property
+    def ledger_variable(self) -> str:
+        """The variable that says where the ledger is."""
+        return _variable("state_dir" if self.ledger_url is None else "ledger_url")
+
 
 class MirrorSettings(LedgerSettings, ArchiveSettings):
     """What an operator can set. Field descriptions are the settings table of the README."""
 
-    store_url: str = Field(description="`s3://bucket[/prefix]`, or `file:///folder`.")
+    store_url: Annotated[str, AfterValidator(checked_store_url)] = Field(
+        description="`s3://bucket[/prefix]`, or `file:///folder`."
+    )
     aws_endpoint_url: HttpUrl | None = Field(
         None,
         validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
@@ -183,7 +179,7 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
         ),
         max_length=100,
         description="ISO 8601 durations after which a file that failed is tried again, comma-separated; then it is"
-        " quarantined.",
+        " quarantined, if others came meanwhile.",
     )
     lease: Duration = Field(
         timedelta(minutes=2),
@@ -242,20 +238,15 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
             raise ValueError("each delay must be between 0 and 86400 seconds")
         return value
 
-    @field_validator("store_url")
-    @classmethod
-    def _known_store(cls, value: str) -> str:
-        scheme, _, rest = value.partition("://")
-        if scheme not in {"s3", "file"} or not rest.strip("/"):
-            raise ValueError("must be s3://bucket[/prefix] or file:///folder")
-        if scheme == "s3":
-            _check_bucket(*rest.rstrip("/").partition("/")[::2])
-        return value.rstrip("/")
-
     @property
     def scratch(self) -> Path:
         """Folder of downloads in progress."""
         return self.scratch_dir or self.state_dir / "scratch"
+
+    @property
+    def scratch_variable(self) -> str:
+        """The variable that says where that is."""
+        return _variable("state_dir" if self.scratch_dir is None else "scratch_dir")
 
 
 S = TypeVar("S", bound=BaseSettings)
@@ -275,16 +266,20 @@ def load_settings(kind: type[BaseSettings] = MirrorSettings, **overrides: Any) -
     Raises:
         SettingsError: A setting is missing or wrong; the message is one line per setting and names the variable.
     """
+    for warning in unknown_variables(os.environ, PREFIX, map(_variable, MirrorSettings.model_fields)):
+        logger.warning("%s", warning)
     try:
         return kind(**overrides)
     except ValidationError as error:
-        problems = "; ".join(_explain(problem) for problem in error.errors(include_input=False, include_url=False))
-        raise SettingsError(problems) from None
+        problems = dict.fromkeys(_explain(problem) for problem in error.errors(include_url=False))
+        raise SettingsError("\n".join(problems)) from None
 
 
 def _explain(problem: Any) -> str:
-    field = str(problem["loc"][0]) if problem["loc"] else "settings"
-    name = field if field.isupper() else PREFIX + field.upper()
-    text = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
-    hint = MirrorSettings.model_fields.get("token" if name == "ONC_TOKEN" else field)
-    return f"{name}: {text}" + (f" ({hint.description})" if hint and hint.description else "")
+    given = str(problem["loc"][0]) if problem["loc"] else "settings"
+    field = {"ONC_TOKEN": "token"}.get(given, given.lower())
+    return complaint(_variable(field), problem, MirrorSettings.model_fields.get(field))
+
+
+def _variable(field: str) -> str:
+    return {"token": "ONC_TOKEN", "aws_endpoint_url": "AWS_ENDPOINT_URL"}.get(field, PREFIX + field.upper())

@@ -135,7 +135,7 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             values["found"] = func.coalesce(new.found, same)
         if state is State.HELD:
             values["damaged_at"] = func.coalesce(files.c.damaged_at, new.damaged_at)
-            # An outage is no attempt, and an older row is a stale answer.
+            # An older row is a stale answer.
             unknown = and_(files.c.settled_at.is_(None), files.c.settled_bytes.is_(None))
             tried = and_(new.attempts > 0, or_(unknown, _is_later(new)))
             values |= {name: case((tried, new[name]), else_=files.c[name]) for name in SETTLED}
@@ -207,8 +207,10 @@ def _outcome_columns(outcome: Outcome, state: State, now: datetime) -> dict[str,
         columns |= {"damaged_at": now if outcome.reason in _DAMAGE else None}
     if state is State.QUARANTINED:
         columns |= {"quarantine_key": outcome.key, "quarantine_sha256": outcome.sha256}
-    if state is not State.GONE:
+    if state in {State.MIRRORED, State.QUARANTINED} or tried:
         columns |= settled_columns(outcome.file, outcome.size_bytes)
+    elif state is State.HELD:
+        columns |= dict.fromkeys(SETTLED)  # no attempt: what was settled stays
     return columns
 
 
