@@ -66,7 +66,7 @@ def _check_archive(archive: Archive, settings: MirrorSettings, now: datetime) ->
         table = load_device_table(settings.devices_file)
         asked = choose_devices(archive, table, now=now)
     except SettingsError as error:
-        yield Finding("device table", ok=False, detail=str(error))
+        yield _bad("device table", error)
         return
     except TokenRejectedError as error:
         yield Finding("token", ok=False, detail=_about_all(error))
@@ -94,6 +94,10 @@ def _check_device(archive: Archive, device: Device, now: datetime) -> Finding:
     return Finding(name, ok=True, detail=f"{len(files)} files archived in the last 24 hours{last}.")
 
 
+def _bad(name: str, error: MirrorError) -> Finding:
+    return Finding(name, ok=False, detail=str(error), wrong_setting=isinstance(error, SettingsError))
+
+
 def _about_all(error: MirrorError) -> str:
     # Errors begin with what they are about; here the finding's name says it.
     return str(error).removeprefix(f"{error.subject}: ")
@@ -104,16 +108,16 @@ def _check_bucket(settings: MirrorSettings) -> Iterator[Finding]:
         with open_store(settings) as store:
             yield from check_store(store)
     except MirrorError as error:
-        yield Finding("bucket", ok=False, detail=str(error))
+        yield _bad("bucket", error)
 
 
 def _check_ledger(settings: MirrorSettings) -> Iterator[Finding]:
     try:
-        with open_ledger(settings.ledger) as ledger:
+        with open_ledger(settings.ledger, variable=settings.ledger_variable) as ledger:
             ledger.try_writing()
             runs = ledger.runs(1)
     except MirrorError as error:
-        yield Finding("ledger", ok=False, detail=str(error))
+        yield _bad("ledger", error)
         return
     last = f"the last run began at {time_text(runs[0].started_at, 'seconds')}" if runs else "nothing has run yet"
     yield Finding("ledger", ok=True, detail=f"It can be written and has the schema of this version; {last}.")
@@ -124,14 +128,16 @@ def _check_ledger(settings: MirrorSettings) -> Iterator[Finding]:
 def _check_scratch(settings: MirrorSettings) -> Iterator[Finding]:
     try:
         with (
-            Scratch(settings.scratch, settings.scratch_budget) as scratch,
+            Scratch(settings.scratch, settings.scratch_budget, variable=settings.scratch_variable) as scratch,
             scratch.slot(0) as folder,
             Validator(settings.validation_timeout_s, settings.validation_memory, processes=1) as validator,
         ):
-            yield _check_room("scratch disk", settings.scratch, LEAST_SCRATCH_BYTES, "ONC_MIRROR_SCRATCH_DIR")
+            yield _check_room("scratch disk", settings.scratch, LEAST_SCRATCH_BYTES, settings.scratch_variable)
             yield _check_validation(validator, folder)
+    except SettingsError as error:
+        yield _bad("scratch", error)
     except (MirrorError, OSError) as error:
-        yield Finding("scratch", ok=False, detail=str(error), remedy="Check ONC_MIRROR_SCRATCH_DIR.")
+        yield Finding("scratch", ok=False, detail=str(error), remedy=f"Check {settings.scratch_variable}.")
 
 
 def _check_validation(validator: Validator, folder: Path) -> Finding:

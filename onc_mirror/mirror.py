@@ -110,8 +110,10 @@ def open_mirror(settings: MirrorSettings, *, clock: Callable[[], datetime] = utc
     """
     with ExitStack() as parts:
         archive = parts.enter_context(open_archive(settings))
-        ledger = parts.enter_context(open_ledger(settings.ledger))
-        scratch = parts.enter_context(Scratch(settings.scratch, settings.scratch_budget))
+        ledger = parts.enter_context(open_ledger(settings.ledger, variable=settings.ledger_variable))
+        scratch = parts.enter_context(
+            Scratch(settings.scratch, settings.scratch_budget, variable=settings.scratch_variable)
+        )
         store = parts.enter_context(_opening_store(settings))
         validator = parts.enter_context(
             Validator(settings.validation_timeout_s, settings.validation_memory, processes=2)

@@ -51,13 +51,14 @@ _STILLBORN_AFTER_S = 3600.0
 class Scratch:
     """The scratch folder of one run. Thread-safe; close it, or use it in a `with` statement."""
 
-    def __init__(self, directory: Path, budget_bytes: int) -> None:
+    def __init__(self, directory: Path, budget_bytes: int, *, variable: str = "ONC_MIRROR_SCRATCH_DIR") -> None:
         """Open scratch under `directory`, which is created when missing, and remove what killed runs left there.
 
         Args:
             directory: On a local disk; several runs may share it, each with a budget of its own. What else is in
                 there is left alone.
             budget_bytes: What slots may promise together.
+            variable: The setting that says where it is, to name it.
 
         Raises:
             SettingsError: The folder cannot be created, written or locked.
@@ -73,7 +74,7 @@ class Scratch:
             _remove_leftovers(own)
         except OSError as error:
             raise SettingsError(
-                f"ONC_MIRROR_SCRATCH_DIR: {directory} cannot be used ({error.strerror})."
+                f"{variable}: {directory} cannot be used ({error.strerror})."
                 " It must be a writable folder on a local disk."
             ) from None
 

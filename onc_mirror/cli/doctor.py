@@ -45,7 +45,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         click.echo(f"{bad} of {len(findings)} checks are bad." if bad else "Nothing is wrong.")
-    context.exit(1 if bad else 0)
+    context.exit(2 if any(finding.wrong_setting for finding in findings) else 1 if bad else 0)
 
 
 def _print(finding: Finding) -> None:

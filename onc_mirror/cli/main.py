@@ -97,6 +97,7 @@ def cli(*, verbose: bool) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
     logging.getLogger("onc_mirror").setLevel(logging.INFO if verbose else logging.ERROR)
+    logging.getLogger("onc_mirror.settings").setLevel(logging.WARNING)
 
 
 def main(arguments: list[str] | None = None) -> None:

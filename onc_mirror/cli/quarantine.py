@@ -170,14 +170,14 @@ def release(
 
 
 def _ledger() -> Ledger:
-    url = load_settings(LedgerSettings).ledger
-    missing = missing_ledger(url)
+    settings = load_settings(LedgerSettings)
+    missing = missing_ledger(settings.ledger, variable=settings.ledger_variable)
     if missing is not None:
         raise SettingsError(
             f"There is no ledger at {missing}: nothing has run yet. If something has, it had another"
             " ONC_MIRROR_STATE_DIR or ONC_MIRROR_LEDGER_URL."
         )
-    return open_ledger(url)
+    return open_ledger(settings.ledger, variable=settings.ledger_variable)
 
 
 def _wanted(

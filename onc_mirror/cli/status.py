@@ -55,13 +55,13 @@ def status(*, codes: tuple[str, ...], states: tuple[str, ...], every: bool, as_j
     believed; the last runs, and which of them were killed. Needs no token and no
     store, only ONC_MIRROR_LEDGER_URL or ONC_MIRROR_STATE_DIR. Times are UTC. JSON names all files.
     """
-    url = load_settings(LedgerSettings).ledger
-    missing = missing_ledger(url)
+    settings = load_settings(LedgerSettings)
+    missing = missing_ledger(settings.ledger, variable=settings.ledger_variable)
     if missing is not None:
         _print_nothing(f"There is no ledger at {missing}", as_json=as_json)
         return
     wanted = tuple(State(state) for state in dict.fromkeys(states)) or _WAITING
-    with open_ledger(url) as ledger:
+    with open_ledger(settings.ledger, variable=settings.ledger_variable) as ledger:
         devices = [one for one in ledger.summary() if not codes or one.device_code in codes]
         files = ledger.files_in(*wanted, device_codes=codes, limit=None if every or as_json else MOST)
         runs = ledger.runs(_RUNS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from onc_mirror.errors import LedgerUnavailableError, SettingsError
+from onc_mirror.errors import SettingsError
 from onc_mirror.ledger.ledger import Ledger
 from onc_mirror.ledger.schema import HEAD, schema_version
 from onc_mirror.ledger.troubles import named_troubles, place_of
@@ -23,27 +23,29 @@ from onc_mirror.ledger.troubles import named_troubles, place_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+_VARIABLE = "ONC_MIRROR_LEDGER_URL"
 _BUSY_TIMEOUT_S = 60
 _CONNECT_TIMEOUT_S = 10
 _CONNECTIONS = 8
 """Per process; statements are short, so more threads than this take turns."""
 
 
-def open_ledger(url: str) -> Ledger:
+def open_ledger(url: str, *, variable: str = _VARIABLE) -> Ledger:
     """Open the ledger at a SQLAlchemy URL; create or migrate it when it is not of this version.
 
     Args:
         url: `sqlite:///path` or `postgresql://user:password@host/database`. SQLite waits a minute for a lock of
             another process; `?timeout=seconds` says otherwise.
+        variable: The setting that says so, to name it when the ledger's folder cannot be one.
 
     Raises:
-        SettingsError: The URL is none, or of another database.
+        SettingsError: The URL is none, or of another database, or its folder cannot be made.
         LedgerUnavailableError: It cannot be opened; says why and what to do, without user and password.
         LedgerTooNewError: A newer version of the mirror wrote it.
     """
     parsed = _parse(url)
     place = place_of(parsed)
-    _make_folder(parsed, place)
+    _make_folder(parsed, place, variable)
     with named_troubles(place):
         engine = _engine(parsed)
         try:
@@ -54,18 +56,22 @@ def open_ledger(url: str) -> Ledger:
     return Ledger(engine, place)
 
 
-def missing_ledger(url: str) -> str | None:
+def missing_ledger(url: str, *, variable: str = _VARIABLE) -> str | None:
     """Return where a SQLite ledger should be that is not there, for who wants to look and not to create it.
 
     None when it is there, as a database of a server always counts.
 
     Raises:
-        SettingsError: The URL is none, or of another database.
+        SettingsError: The URL is none, or of another database, or its folder is none.
     """
     parsed = _parse(url)
     place = place_of(parsed)
-    is_file = parsed.get_backend_name() == "sqlite" and not place.startswith("file:")
-    return place if is_file and not Path(place).exists() else None
+    if parsed.get_backend_name() != "sqlite" or place.startswith("file:") or Path(place).exists():
+        return None
+    for folder in Path(place).parents:
+        if folder.exists() and not folder.is_dir():
+            raise SettingsError(f"{variable}: {folder} is no folder; the ledger {place} cannot be there.")
+    return place
 
 
 def _parse(url: str) -> URL:
@@ -91,13 +97,15 @@ def _parse(url: str) -> URL:
     return parsed.set(drivername="sqlite")
 
 
-def _make_folder(url: URL, place: str) -> None:
+def _make_folder(url: URL, place: str, variable: str) -> None:
     if url.get_backend_name() != "sqlite" or place.startswith("file:"):
         return
     try:
         Path(place).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LedgerUnavailableError(f"The folder of the ledger {place} cannot be made: {error.strerror}.") from None
+        raise SettingsError(
+            f"{variable}: the folder of the ledger {place} cannot be made ({error.strerror})."
+        ) from None
 
 
 def _engine(url: URL) -> Engine:

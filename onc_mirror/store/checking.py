@@ -32,12 +32,14 @@ class Finding:
         ok: Whether it is as it should be.
         detail: What was seen, one sentence.
         remedy: What to do about it; empty when it is ok, or when `detail` says it.
+        wrong_setting: Whether a setting is missing or cannot be used.
     """
 
     name: str
     ok: bool
     detail: str
     remedy: str = ""
+    wrong_setting: bool = False
 
 
 def check_store(store: ObjectStore) -> Iterator[Finding]:

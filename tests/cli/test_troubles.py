@@ -184,8 +184,35 @@ def test_a_store_folder_that_is_not_mounted_is_not_filled(
 
 def test_a_state_folder_that_cannot_be_made_is_named(console: Console) -> None:
     console.state.write_text("a file where the folder should be", encoding="utf-8")
+    url = f"sqlite:///{console.state}/ledger.db"
 
-    assert str(console.state) in the_one_line(console.run(*ONE_FILE), 1)
+    lines = [the_one_line(console.run(*command), 2) for command in (ONE_FILE, ("status",), ("quarantine", "list"))]
+    lines.append(the_one_line(console.run("status", ONC_MIRROR_LEDGER_URL=url), 2).replace("LEDGER_URL", "STATE_DIR"))
+    checked = console.run("doctor", "--json")
+
+    assert all("ONC_MIRROR_STATE_DIR: " in line and str(console.state) in line for line in lines)
+    wrong = [finding for finding in checked.json if finding["wrong_setting"]]
+    assert checked.code == 2
+    assert {finding["name"] for finding in wrong} == {"ledger", "scratch"}
+    assert all("ONC_MIRROR_STATE_DIR: " in finding["detail"] for finding in wrong)
+
+
+def test_several_wrong_settings_are_a_line_each_with_what_they_are(in_process: Callable[..., Answer]) -> None:
+    answer = in_process("mirror", ONC_MIRROR_CONCURRENCY="many", ONC_MIRROR_SCRATCH_BUDGET="lots")
+
+    assert answer.code == 2
+    assert answer.err == (
+        "onc-mirror: ONC_MIRROR_CONCURRENCY: must be a whole number, at least 1 and at most 64, not 'many'\n"
+        "ONC_MIRROR_SCRATCH_BUDGET: must be a size such as 20GiB, at least 1MiB, not 'lots'\n"
+    )
+
+
+def test_a_mistyped_variable_is_warned_of_with_the_one_that_is_meant(console: Console) -> None:
+    answer = console.run("status", ONC_MIRROR_CONCURENCY="4", ONC_MIRROR_TEST_STORES="file")
+
+    (line,) = answer.err.splitlines()
+    assert answer.code == 0
+    assert "ONC_MIRROR_CONCURENCY is no setting and changes nothing. Is ONC_MIRROR_CONCURRENCY meant?" in line
 
 
 def test_a_full_disk_under_scratch_fails_files_and_says_what_to_do(console: Console) -> None:

@@ -94,6 +94,34 @@ def test_a_wrong_setting_is_one_line_that_names_its_variable(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("ONC_MIRROR_ARCHIVE_URL", "data.oceannetworks.ca", "must be a URL that begins with https://, not 'data."),
+        ("ONC_MIRROR_ARCHIVE_URL", "ftp://me:secret@host/", "must be a URL that begins with https://"),
+        ("ONC_MIRROR_CONCURRENCY", "1.5", "must be a whole number, at least 1 and at most 64, not '1.5'"),
+        ("ONC_MIRROR_SCRATCH_BUDGET", "lots", "must be a size such as 20GiB, at least 1MiB, not 'lots'"),
+        (
+            "ONC_MIRROR_LEASE",
+            "P9D",
+            "must be an ISO 8601 duration such as PT6H, at least PT1S and at most P1D, not 'P9D'",
+        ),
+        ("ONC_MIRROR_GRADE", "perfect", "must be one of 'size', 'open', 'structure' or 'content', not 'perfect'"),
+        ("ONC_MIRROR_STORE_URL", "my-secret", "must be s3://bucket[/prefix] or file:///folder"),
+    ],
+)
+def test_a_wrong_setting_says_what_it_must_be_and_what_it_is_unless_that_is_secret(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    assert str(caught.value).startswith(f"{variable}: {told}")
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["s3://bucket", "s3://my.old_Bucket-1/a b/ü", "file:///mnt/a//b"])
 def test_a_store_url_may_have_any_bucket_and_prefix_that_a_store_takes(
     monkeypatch: pytest.MonkeyPatch, url: str
