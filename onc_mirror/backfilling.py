@@ -85,7 +85,7 @@ def backfill(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher | N
     """Fetch what is missing of a range of data, in this process.
 
     Raises:
-        SettingsError: The range is none.
+        SettingsError: The range is empty.
         MirrorError: Nothing could be begun; see `mirroring.mirror_hour`.
     """
     with begun_run(mirror, FLOW) as run:

@@ -143,7 +143,7 @@ def look_ahead(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher |
     """Say what a backfill would do.
 
     Raises:
-        SettingsError: The range is none.
+        SettingsError: The range is empty.
         MirrorError: Nothing could be asked; see `backfilling.backfill`.
     """
     run = Run(f"dry-run-{uuid.uuid4().hex[:8]}", FLOW, mirror.clock())

@@ -94,7 +94,7 @@ def reconcile(mirror: Mirror, request: ReconcileRequest, watcher: Watcher | None
     """Compare, and repair what the guard lets pass, in this process.
 
     Raises:
-        SettingsError: The window is none.
+        SettingsError: The window is empty.
         MirrorError: Nothing could be begun; see `mirroring.mirror_hour`.
     """
     if request.dry_run:
@@ -132,7 +132,7 @@ def fix_window(mirror: Mirror, run: Run, request: ReconcileRequest) -> MirrorReq
     """Fix what is asked of archive and ledger, once the bucket is seen to be there.
 
     Raises:
-        SettingsError: The window is none.
+        SettingsError: The window is empty.
         MirrorError: The bucket is missing or closed.
     """
     window = data_window(request, run.began_at)
@@ -207,7 +207,8 @@ def compare(mirror: Mirror, inquiry: Inquiry, device: Device) -> DeviceCompariso
 
 
 def _compare_patiently(mirror: Mirror, inquiry: Inquiry, device: Device) -> DeviceComparison:
-    return with_retries(lambda: compare(mirror, inquiry, device), mirror.settings.retry_delays_s)
+    delays = mirror.settings.retry_delays_s
+    return with_retries(lambda: compare(mirror, inquiry, device), delays, f"comparison of {device.code}")
 
 
 def collect(surveyed: Surveyed, device: Device, result: Callable[[], DeviceComparison]) -> None:

@@ -43,7 +43,7 @@ class Run:
 
     Attributes:
         run_id: Its name in ledger and report.
-        flow: What runs: `mirror-hour`, `backfill`, `reconcile` or `scrub`.
+        flow: What runs: `mirror-hour`, `backfill`, `backfill-part`, `reconcile`, `scrub`, `rebuild` or `release`.
         began_at: The moment fixed before anything was asked, UTC.
     """
 

@@ -76,7 +76,7 @@ def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
     """Fix days and devices, and find out whether the archive can be asked and the bucket is there.
 
     Raises:
-        SettingsError: The range is none.
+        SettingsError: The range is empty.
         MirrorError: The bucket is missing, closed or another one, or the token is rejected.
     """
     days = data_days(request, run.began_at)

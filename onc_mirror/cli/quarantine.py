@@ -57,7 +57,7 @@ def quarantine() -> None:
 @click.option("--all", "every", is_flag=True, help=f"Name all of them, not only the oldest {MOST}.")
 @json_option
 def list_quarantined(*, codes: tuple[str, ...], reasons: tuple[str, ...], every: bool, as_json: bool) -> None:
-    """Name the quarantined files, those that are it for longest first.
+    """Name the quarantined files, longest in that state first.
 
     Needs only the ledger. Times are UTC. JSON names all.
     """

@@ -51,7 +51,7 @@ def status(*, codes: tuple[str, ...], states: tuple[str, ...], every: bool, as_j
 
     Per device: its watermark, the archive time up to which everything listed is accounted for; its files by state;
     the bytes mirrored; since when the longest-held file is held; the end of the newest mirrored data. Then the files
-    that are held or quarantined, and why, those that are it for longest first; devices whose listings are not
+    that are held or quarantined, and why, longest in that state first; devices whose listings are not
     believed; the last runs, and which of them were killed. Needs no token and no
     store, only ONC_MIRROR_LEDGER_URL or ONC_MIRROR_STATE_DIR. Times are UTC. JSON names all files.
     """

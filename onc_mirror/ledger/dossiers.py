@@ -107,7 +107,7 @@ class Dossiers:
     def quarantined(
         self, *, device_codes: Collection[str] = (), reasons: Collection[str] = (), limit: int | None = None
     ) -> tuple[tuple[FileRecord, ...], int]:
-        """Return the quarantined files, those that are it for longest first, at most `limit`, and how many there are.
+        """Return the quarantined files, longest in that state first, at most `limit`, and how many there are.
 
         Args:
             device_codes: Of these devices; empty: of all.

@@ -80,7 +80,7 @@ class ObjectStore(Protocol):
             key: Where it goes.
             fetched: The file and what was measured of it when it was downloaded. Bytes that no longer match are
                 not stored.
-            metadata: As `check_metadata` wants it; `sha256` and `md5` are added.
+            metadata: As `describe` wants it; `sha256` and `md5` are added.
 
         Returns:
             The object as the store describes it afterwards.

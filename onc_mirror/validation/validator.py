@@ -16,8 +16,6 @@ from onc_mirror.validation.reasons import OF_THE_PROCESS, Reason
 if TYPE_CHECKING:
     from pathlib import Path
 
-"""Files of other extensions reach grade `SIZE`: there is nothing here that could read them."""
-
 
 class Validator:
     """Proves files readable, each in a process that it may kill. Threads may share it.
