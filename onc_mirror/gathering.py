@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from onc_mirror.clocks import UNKNOWN, doubt_watermark
@@ -91,13 +92,15 @@ class Inquiry:
 
     def nothing_yet(self) -> Gathered:
         """What has been gathered before the first device is listed."""
-        moves = self.request.sees_everything and self.clock is not None
+        request, clock = self.request, self.clock
+        moves = request.sees_everything and clock is not None
         # Files that are named are looked for whenever they were archived.
-        until = self.until if self.request.only is None else None
-        gathered = Gathered(self.request.since, until, moves_watermarks=moves)
-        trouble = UNKNOWN if self.clock is None else self.clock.trouble
-        if trouble is not None and self.unreachable is None:
-            gathered.errors.append(trouble)
+        until = self.until if request.only is None else None
+        gathered = Gathered(request.since, until, moves_watermarks=moves)
+        if self.unreachable is None and request.sees_everything and clock is None:
+            gathered.errors.append(UNKNOWN)
+        if clock is not None and clock.trouble is not None and request.until is None and request.only is None:
+            gathered.errors.append(clock.trouble)
         return gathered
 
 
@@ -184,12 +187,19 @@ def list_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) ->
     with side_by_side(mirror.settings.concurrency, "list") as pool:
         delays = mirror.settings.retry_delays_s
         waiting = [
-            (device, pool.submit(with_retries, lambda device=device: list_device(mirror, inquiry, device), delays))
+            (
+                device,
+                pool.submit(with_retries, partial(list_device, mirror, inquiry, device), delays, _listing(device)),
+            )
             for device in devices
         ]
     for device, future in waiting:
         gather(gathered, device, future.result)
     return gathered
+
+
+def _listing(device: Device) -> str:
+    return f"listing of {device.code}"
 
 
 def gather(gathered: Gathered, device: Device, result: Callable[[], Listing]) -> None:

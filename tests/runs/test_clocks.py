@@ -85,3 +85,12 @@ def test_a_watermark_in_the_archives_future_is_told_until_its_time_comes(mirror:
     assert (report.exit_code, report.mirrored) == (1, 10)
     mirror.turn(mirror.now + 3 * HOUR)
     assert mirror.run(devices=(DEVICE,)).exit_code == 0
+
+
+def test_a_window_that_somebody_names_needs_no_clock(mirror: Bench) -> None:
+    true = mirror.now
+    mirror.now = true + 25 * HOUR
+
+    report = mirror.run(devices=(DEVICE,), since=true - HOUR, until=true)
+
+    assert (report.exit_code, report.errors) == (0, ())
