@@ -101,6 +101,7 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
         return _filtered([known.get(code) or Device(code) for code in dict.fromkeys(codes)], locations, categories)
     wanted = _filtered(list(known.values()), locations, categories)
     if archive is None:
+        logger.warning("Which devices are in the water is taken from the device table: the archive cannot be asked.")
         return tuple(device for device in wanted if device.deployed)
     return deployed_devices(archive, wanted, window or TimeWindow(now - STILL_ARRIVING, now), followed)
 
@@ -148,11 +149,16 @@ def _filtered(devices: list[Device], locations: Collection[str], categories: Col
     )
     if not kept:
         raise SettingsError(
-            f"None of these devices is at {_names(locations) or 'any location'} and of"
-            f" {_names(categories) or 'any category'}. They are at {_names(device.location for device in devices)},"
+            f"None of these devices is {_at_and_of(locations, categories)}. They are at"
+            f" {_names(device.location for device in devices)},"
             f" of {_names(device.category for device in devices)}; ONC_MIRROR_DEVICES_FILE names the table."
         )
     return kept
+
+
+def _at_and_of(locations: Collection[str], categories: Collection[str]) -> str:
+    at, of = f"at {_names(locations)}", f"of category {_names(categories)}"
+    return f"{at} and {of}" if locations and categories else at if locations else of
 
 
 def _names(values: Iterable[str | None]) -> str:

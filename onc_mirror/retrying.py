@@ -38,6 +38,7 @@ class Retry:
     Attributes:
         error: What failed.
         wait_s: Seconds until the next attempt.
+        what: What is tried again, such as `listing of TUMLIDAR001`; empty: the file or device of the error.
         attempt: Number of the next attempt, from 2.
         attempts: How many there are at most.
     """
@@ -46,6 +47,7 @@ class Retry:
     wait_s: float
     attempt: int
     attempts: int
+    what: str = ""
 
     @property
     def concerns_all(self) -> bool:
@@ -54,13 +56,21 @@ class Retry:
 
     @property
     def cause(self) -> str:
-        """What failed, for people; with the file or device when it is about one."""
-        return str(self.error.args[0]) if self.concerns_all else str(self.error)
+        """What failed, for people; without what it was."""
+        if self.concerns_all:
+            return str(self.error.args[0])
+        return str(self.error).removeprefix(f"{self.error.subject}: ")
+
+    @property
+    def subject(self) -> str:
+        """What is tried again; of many at once, none."""
+        return "connection to the archive" if self.concerns_all else self.what or self.error.subject or "a step"
 
     @property
     def sentence(self) -> str:
         """All of it, for people."""
-        return f"{self.cause} Trying again in {self.wait_s:.0f} s (attempt {self.attempt} of {self.attempts})."
+        again = f"Trying again in {self.wait_s:.0f} s (attempt {self.attempt} of {self.attempts})."
+        return f"{self.subject}: {self.cause} {again}"
 
 
 class OncePerEvent(logging.Filter):
@@ -93,8 +103,9 @@ logger.addFilter(OncePerEvent())
 def announce(retry: Retry) -> None:
     """Tell that something is going to be tried again, once per event."""
     logger.warning(
-        "retry_in_s=%.0f attempt=%d attempts=%d reason=%s detail=%r",
+        "retry_in_s=%.0f of=%r attempt %d of %d reason=%s detail=%r",
         retry.wait_s,
+        retry.subject,
         retry.attempt,
         retry.attempts,
         retry.error.reason,
@@ -109,13 +120,14 @@ def asked_wait_s(error: BaseException | None) -> float:
     return min(asked or 0.0, LONGEST_ASKED_WAIT_S)
 
 
-def with_retries(call: Callable[[], T], delays_s: Sequence[float]) -> T:
+def with_retries(call: Callable[[], T], delays_s: Sequence[float], what: str = "") -> T:
     """Call `call` until it succeeds, at most once more than there are delays.
 
     Args:
         call: What to do; its `TransientError`s are retried, everything else passes through at once.
         delays_s: Seconds before the second, third, ... attempt; each is stretched by up to a third so that
             many files do not come back at the same moment, and never shorter than a Retry-After.
+        what: What that is, as for `Retry`.
 
     Raises:
         MirrorError: The last attempt's.
@@ -128,7 +140,7 @@ def with_retries(call: Callable[[], T], delays_s: Sequence[float]) -> T:
         attempt, delay_s = step
         stretched = delay_s * (1 + random.uniform(0, JITTER))  # noqa: S311 - no secret hangs on it
         wait_s = max(stretched, asked_wait_s(error))
-        announce(Retry(error, wait_s, attempt, len(delays_s) + 1))
+        announce(Retry(error, wait_s, attempt, len(delays_s) + 1, what))
         return wait_s
 
     for attempt in stamina.retry_context(on=wait, attempts=len(delays_s) + 1, timeout=None):

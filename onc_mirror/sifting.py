@@ -61,7 +61,9 @@ def list_slice(
     """
     window = TimeWindow(one.window.since - _EDGE, one.window.until)
     listing = with_retries(
-        lambda: mirror.archive.list_files(one.device_code, data=window), mirror.settings.retry_delays_s
+        lambda: mirror.archive.list_files(one.device_code, data=window),
+        mirror.settings.retry_delays_s,
+        f"listing of {one.device_code}",
     )
     files = tuple(file for file in listing.files if one.has(file))
     if failures is not None:

@@ -77,7 +77,7 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes, subject: st
     about = f" Parameter: {api.parameter}." if api.parameter else ""
     return kind(
         f"{advice[0]}{reason}{about} {advice[1]}",
-        subject=subject,
+        subject=None if kind is TokenRejectedError else subject,  # which is not at fault
         status=status,
         api_code=api.code,
         retry_after_s=retry_after(headers),

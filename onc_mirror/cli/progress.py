@@ -16,6 +16,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from onc_mirror import retrying
+from onc_mirror.devices import logger as choosing
 from onc_mirror.progressing import Progress
 from onc_mirror.redacting import redact
 from onc_mirror.wording import printable
@@ -99,6 +100,7 @@ def waits_told(console: Console, *, as_log: bool) -> Iterator[None]:
     log, teller = retrying.logger, _Teller(console)
     before = log.level, log.propagate
     log.setLevel(logging.WARNING)
+    choosing.setLevel(logging.WARNING)  # that the device table stands in for the archive
     if console.is_terminal and not as_log:
         log.propagate = False
         log.addHandler(teller)
@@ -107,3 +109,4 @@ def waits_told(console: Console, *, as_log: bool) -> Iterator[None]:
     finally:
         log.removeHandler(teller)
         log.level, log.propagate = before
+        choosing.setLevel(logging.NOTSET)

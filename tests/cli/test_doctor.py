@@ -85,7 +85,8 @@ def test_a_planted_fault_is_the_one_that_is_found(
     answer = in_process("doctor", "--json", **variables)
 
     (bad,) = [finding for finding in answer.json if not finding["ok"]]
-    assert (answer.code, answer.err) == (1, "")
+    assert (answer.code, answer.err) == (2 if bad["wrong_setting"] else 1, "")
+    assert bad["wrong_setting"] == (name in {"device table", "ledger", "scratch"})
     assert bad["name"] == name
     assert told in bad["detail"] + bad["remedy"]
     assert len(answer.json) > 5

@@ -49,7 +49,8 @@ def the_one_line(answer: Answer, code: int) -> str:
         (("mirror",), {"ONC_MIRROR_LEDGER_URL": "mysql://me:hunter2@host/x"}, "ONC_MIRROR_LEDGER_URL"),
         (("mirror",), {"ONC_MIRROR_SCRATCH_DIR": "/proc/none"}, "ONC_MIRROR_SCRATCH_DIR: /proc/none"),
         (("mirror",), {"ONC_MIRROR_DEVICES_FILE": "/nowhere.toml"}, "ONC_MIRROR_DEVICES_FILE: /nowhere.toml"),
-        (("mirror", "--location", "NOWHERE"), {}, "None of these devices is at NOWHERE"),
+        (("mirror", "--location", "NOWHERE"), {}, "None of these devices is at NOWHERE. They are at"),
+        (("mirror", "--category", "NOPE"), {}, "None of these devices is of category NOPE. They are at"),
         (("mirror", "--since", "yesterday"), {}, "--since 'yesterday'"),
         (("mirror", "--since", "P99999999D"), {}, "beyond all times"),
         (("mirror", "--min-size", "2MB", "--max-size", "1MB"), {}, "2000000 bytes or more and 1000000 or less"),
@@ -80,6 +81,7 @@ def test_a_wrong_token_says_where_to_get_the_right_one(console: Console, command
     answer = console.run(command, ONC_TOKEN="wr0ng-70c3n-of-somebody")
 
     assert "set ONC_TOKEN" in the_one_line(answer, 1)
+    assert the_one_line(answer, 1).startswith("onc-mirror: The archive does not accept the token.")
     assert "wr0ng-70c3n-of-somebody" not in answer.err
 
 
@@ -118,8 +120,13 @@ def test_a_dead_archive_is_told_at_once_and_fails_the_run_after_one_ladder(
         )
 
     assert answer.code == 1
+    fallen_back = "Which devices are in the water is taken from the device table: the archive cannot be asked."
     assert [line.partition(" WARNING ")[2].partition(" detail=")[0] for line in answer.err.splitlines()] == [
-        f"onc_mirror.retrying retry_in_s=0 attempt={attempt} attempts=3 reason={reason}" for attempt in (2, 3)
+        *(
+            f"onc_mirror.retrying retry_in_s=0 of='connection to the archive' attempt {attempt} of 3 reason={reason}"
+            for attempt in (2, 3)
+        ),
+        f"onc_mirror.devices {fallen_back}",
     ]
     assert told in answer.err
     assert told in answer.out

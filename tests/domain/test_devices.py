@@ -207,8 +207,8 @@ def test_filters_narrow_the_table(filters: dict[str, Any], expected: list[str]) 
 @pytest.mark.parametrize(
     ("filters", "match"),
     [
-        ({"locations": ["NOWHERE"]}, "at NOWHERE .*STR3"),
-        ({"categories": ["lidar"]}, "of lidar.*LIDAR"),
+        ({"locations": ["NOWHERE"]}, "at NOWHERE.*STR3"),
+        ({"categories": ["lidar"]}, "of category lidar.*LIDAR"),
         ({"codes": ["STRANGER"], "locations": ["STR3"]}, "does not know STRANGER"),
     ],
 )

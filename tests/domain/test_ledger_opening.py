@@ -197,7 +197,7 @@ def test_a_file_that_is_no_ledger_says_so(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(LedgerUnavailableError, match="folder of the ledger"):
+    with pytest.raises(SettingsError, match="ONC_MIRROR_LEDGER_URL: the folder of the ledger"):
         open_ledger(f"sqlite:///{tmp_path / 'file' / 'ledger.db'}")
 
 

@@ -74,15 +74,25 @@ def test_each_wait_is_told_and_the_last_failure_is_not(caplog: pytest.LogCapture
         with_retries(call, (0.0, 0.01))
 
     assert [record.getMessage() for record in caplog.records if record.name == "onc_mirror.retrying"] == [
-        "retry_in_s=0 attempt=2 attempts=3 reason=stalled detail='a.hdf5: no byte'",
-        "retry_in_s=0 attempt=3 attempts=3 reason=stalled detail='a.hdf5: no byte'",
+        "retry_in_s=0 of='a.hdf5' attempt 2 of 3 reason=stalled detail='no byte'",
+        "retry_in_s=0 of='a.hdf5' attempt 3 of 3 reason=stalled detail='no byte'",
     ]
 
 
 def test_an_archive_out_of_reach_is_told_without_the_device_it_was_asked_for() -> None:
     error = RefusedError("Nobody is there.", subject="TUMLIDAR001")
 
-    assert Retry(error, 10.4, 2, 4).sentence == "Nobody is there. Trying again in 10 s (attempt 2 of 4)."
+    assert Retry(error, 10.4, 2, 4, "listing of TUMLIDAR001").sentence == (
+        "connection to the archive: Nobody is there. Trying again in 10 s (attempt 2 of 4)."
+    )
+
+
+def test_what_is_tried_again_is_told_once() -> None:
+    error = ArchiveBusyError("Too busy.", subject="TUMLIDAR001", status=503)
+
+    assert Retry(error, 10.4, 2, 4, "listing of TUMLIDAR001").sentence == (
+        "listing of TUMLIDAR001: Too busy. (HTTP 503) Trying again in 10 s (attempt 2 of 4)."
+    )
 
 
 def test_what_all_threads_run_into_at_once_is_told_once() -> None:
