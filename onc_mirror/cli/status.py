@@ -52,7 +52,7 @@ def status(*, codes: tuple[str, ...], states: tuple[str, ...], every: bool, as_j
     Per device: its watermark, the archive time up to which everything listed is accounted for; its files by state;
     the bytes mirrored; since when the longest-held file is held; the end of the newest mirrored data. Then the files
     that are held or quarantined, and why, longest in that state first; devices whose listings are not
-    believed; the last runs, and which of them were killed. Needs no token and no
+    believed; the last runs, which of them were killed, and why others failed. Needs no token and no
     store, only ONC_MIRROR_LEDGER_URL or ONC_MIRROR_STATE_DIR. Times are UTC. JSON names all files.
     """
     settings = load_settings(LedgerSettings)
@@ -74,8 +74,10 @@ def status(*, codes: tuple[str, ...], states: tuple[str, ...], every: bool, as_j
         total = sum(one.files[state] for one in devices for state in wanted)
         print_files(" and ".join(wanted).capitalize(), files, total, _COLUMNS)
         now = datetime.now(UTC)
-        rows = [(one.run_id, one.flow, one.started_at, one.finished_at, one.state_at(now)) for one in runs]
-        print_table("Last runs", ("run", "flow", "began", "ended", "state"), rows)
+        rows = [
+            (one.run_id, one.flow, one.started_at, one.finished_at, one.state_at(now), one.reason) for one in runs
+        ]
+        print_table("Last runs", ("run", "flow", "began", "ended", "state", "reason"), rows)
 
 
 def _print_nothing(finding: str, *, as_json: bool) -> None:
@@ -134,4 +136,5 @@ def _run(run: RunRecord) -> dict[str, Any]:
         "started_at": text_or_none(run.started_at),
         "finished_at": text_or_none(run.finished_at),
         "state": run.state_at(datetime.now(UTC)),
+        "reason": run.reason,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,7 @@ class RunRecord:
         finished_at: When it ended; None when it is running, or was killed.
         state: `running`, or the state of its report.
         alive_until: While it runs, until when it is alive unless it says so again, UTC; None when nobody knows.
+        reason: Why it failed: that of the first error in its report; empty when it has none.
     """
 
     run_id: str
@@ -94,6 +96,7 @@ class RunRecord:
     finished_at: datetime | None
     state: str
     alive_until: datetime | None = None
+    reason: str = ""
 
     def state_at(self, now: datetime) -> str:
         """Return its state; `killed` when it ended without a word: its last sign of life is too long ago."""
@@ -145,8 +148,13 @@ def read_files(
 def latest_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:
     """Return the runs that began last, the newest first."""
     columns = (runs.c.run_id, runs.c.flow, runs.c.started_at, runs.c.finished_at, runs.c.state, runs.c.alive_until)
-    newest = select(*columns).order_by(runs.c.started_at.desc(), runs.c.run_id.desc()).limit(limit)
-    return tuple(RunRecord(*row) for row in connection.execute(newest))
+    newest = select(*columns, runs.c.report).order_by(runs.c.started_at.desc(), runs.c.run_id.desc()).limit(limit)
+    return tuple(RunRecord(*row[:-1], reason=_first_reason(row.report)) for row in connection.execute(newest))
+
+
+def _first_reason(report: str | None) -> str:
+    errors = json.loads(report)["errors"] if report else []
+    return str(errors[0]["reason"]) if errors else ""
 
 
 def _summary(device_code: str, device: Row[Any] | None, rows: Mapping[State, Row[Any]]) -> DeviceSummary:

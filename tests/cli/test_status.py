@@ -154,6 +154,16 @@ def test_a_device_that_no_run_could_list_is_not_listed_yet(console: Console) -> 
     assert re.search(rf"{DEVICE} +not listed yet ", told)
 
 
+def test_a_run_that_failed_says_why(console: Console) -> None:
+    console.run("mirror", ONC_TOKEN="wr0ng-70c3n-of-somebody")
+
+    (run,) = console.run("status", "--json", **NEEDED).json["runs"]
+    told = console.run("status", **NEEDED).out
+
+    assert (run["state"], run["reason"]) == ("failed", "token-rejected")
+    assert re.search(r"mirror-hour .* failed +token-rejected", told)
+
+
 def test_a_run_that_gave_no_sign_of_life_was_killed(console: Console) -> None:
     now = datetime.now(UTC)
     with open_ledger(f"sqlite:///{console.state / 'ledger.db'}") as ledger:
