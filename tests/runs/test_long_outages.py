@@ -22,7 +22,7 @@ SHORT_LADDER = (timedelta(minutes=10), timedelta(minutes=10))
 @pytest.fixture
 def mirror(lone_mirror: Bench) -> Bench:
     lone_mirror.settings = lone_mirror.settings.model_copy(
-        update={"hold_delays": LADDER, "retry_delays_s": (), "stall_timeout_s": 0.5}
+        update={"hold_delays": LADDER, "retry_delays_s": (), "stall_timeout_s": 30.0}
     )
     return lone_mirror
 
@@ -57,7 +57,8 @@ def pass_the_ladder(mirror: Bench) -> None:
     ],
 )
 def test_an_outage_over_the_whole_ladder_gives_up_no_file(mirror: Bench, kind: Kind, fields: dict[str, Any]) -> None:
-    mirror.settings = mirror.settings.model_copy(update={"hold_delays": SHORT_LADDER})
+    patience_s = 2.0 if kind is Kind.STALL else 30.0
+    mirror.settings = mirror.settings.model_copy(update={"hold_delays": SHORT_LADDER, "stall_timeout_s": patience_s})
     mirror.archive.fault(kind, endpoint="download", **fields)
     pass_the_ladder(mirror)
     assert states(mirror) == {"held"}
