@@ -182,7 +182,7 @@ class Experiment:
         """Start it twice: the first goes on from where the killed one was, the second has nothing to do."""
         first, wrong = self._run(world, "after the restart")
         self.grounds.archive.forget_requests()
-        second, more = self._run(world, "after the run after it")
+        second, more = self._run(world, "after the run after it", before=first)
         wrong += more
         asked = {served.filename for served in self.grounds.archive.requests_for("download")} - {UNREADY}
         if asked:
@@ -193,13 +193,15 @@ class Experiment:
         wrong += _differences("files that it should have left alone", Ending.of(first).states, ending.states)
         return ending, wrong
 
-    def _run(self, world: World, when: str, *, flow: str | None = None) -> tuple[Scene, list[str]]:
+    def _run(
+        self, world: World, when: str, *, flow: str | None = None, before: Scene | None = None
+    ) -> tuple[Scene, list[str]]:
         self._start(world, flow or self.flow)
         end = self.mother.wait()
         if end.code not in {_ALL_WELL, _HELD}:
             raise RunFailedError(f"The run {when} ends with {end.code}: {end.out} {end.err}")
         with world.credentials():
-            scene = look_around(world.archive, world.settings, RunReport.from_json(end.out))
+            scene = look_around(world.archive, world.settings, RunReport.from_json(end.out), before=before)
         return scene, [f"{when}: {what}" for what in broken_promises(scene, since=SINCE, kept=self.kept)]
 
 

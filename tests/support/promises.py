@@ -46,11 +46,13 @@ class Thing:
     """An object in the bucket, looked at in every way.
 
     Attributes:
-        stored: What the store says of it.
+        listed: What the store's listing says of it.
+        stored: What the store says of it when asked about it alone.
         sha256: What its bytes say.
         body: Its bytes, when it is JSON.
     """
 
+    listed: StoredObject
     stored: StoredObject
     sha256: str
     body: bytes = b""
@@ -105,22 +107,18 @@ class Scene:
         return {key: thing for key, thing in self.things.items() if key.startswith(f"{folder}/")}
 
 
-def look_around(archive: RunningArchive, settings: MirrorSettings, report: RunReport) -> Scene:
-    """Look at everything once."""
+def look_around(
+    archive: RunningArchive, settings: MirrorSettings, report: RunReport, *, before: Scene | None = None
+) -> Scene:
+    """Look at everything once; at objects that the store lists as it did `before`, not again."""
     left = tuple(_left(settings))  # first, as opening a store clears away what it finds
     with open_ledger(settings.ledger) as ledger:
         known = [entry for code in _devices(ledger, report) for entry in _entries(ledger, code)]
         entries = {(entry.device_code, entry.filename): entry for entry in known}
         watermarks = {code: mark for code in report.devices if (mark := ledger.watermark(code)) is not None}
         kept_report = ledger.report(report.run_id)
-    things = look_at_bucket(settings)
+    things = _look_at_bucket(settings, {} if before is None else before.things)
     return Scene(archive, settings, report, things, entries, watermarks, kept_report, _leases(settings), left)
-
-
-def look_at_bucket(settings: MirrorSettings) -> dict[str, Thing]:
-    """Read every object whole."""
-    with open_store(settings) as store:
-        return {found.key: _thing(store, found.key) for found in store.list("")}
 
 
 def broken_promises(scene: Scene, *, since: datetime | None = None, kept: frozenset[str] = frozenset()) -> list[str]:
@@ -262,13 +260,23 @@ def _entries(ledger: Ledger, device_code: str) -> Iterator[Entry]:
         yield Entry(*row)
 
 
-def _thing(store: ObjectStore, key: str) -> Thing:
-    stored = store.head(key)
+def _look_at_bucket(settings: MirrorSettings, before: Mapping[str, Thing]) -> dict[str, Thing]:
+    with open_store(settings) as store:
+        known = {found.key: (found, before.get(found.key)) for found in store.list("")}
+        return {
+            key: thing if thing is not None and thing.listed == listed else _thing(store, listed)
+            for key, (listed, thing) in known.items()
+        }
+
+
+def _thing(store: ObjectStore, listed: StoredObject) -> Thing:
+    stored = store.head(listed.key)
     if stored is None:
-        raise LookupError(f"{key} is listed and not there")
-    with store.open(key) as body:
+        raise LookupError(f"{listed.key} is listed and not there")
+    with store.open(listed.key) as body:
         content = body.read()
-    return Thing(stored, hashlib.sha256(content).hexdigest(), content if key.endswith(".json") else b"")
+    is_text = listed.key.endswith(".json")
+    return Thing(listed, stored, hashlib.sha256(content).hexdigest(), content if is_text else b"")
 
 
 def _left(settings: MirrorSettings) -> Iterator[Path]:
