@@ -55,6 +55,8 @@ class SandboxBucket:
         body = secrets.token_bytes(_TRIAL_BYTES)
         place = {"Bucket": self._name, "Key": f".sandbox-trial/{secrets.token_hex(8)}"}
         self._filesystem.call_s3("put_object", **place, Body=body)
-        read: bytes = self._filesystem.cat_file(f"{place['Bucket']}/{place['Key']}")
-        self._filesystem.call_s3("delete_object", **place)
+        try:
+            read: bytes = self._filesystem.cat_file(f"{place['Bucket']}/{place['Key']}")
+        finally:
+            self._filesystem.call_s3("delete_object", **place)
         return read == body

@@ -66,6 +66,9 @@ def list_files(choice: Choice, *, by_data_time: bool, csv_path: Path | None, as_
         codes = [device.code for device in chosen]
         selection = choice.selection(archive, codes)
         frame = list_archive_files(archive, codes, window=window, by_data_time=by_data_time, selection=selection)
+    if frame.empty and choice.products:
+        hint = "'onc-mirror products' shows the codes that devices offer."
+        click.echo(f"No file is of product {' or '.join(choice.products)}; {hint}", err=True)
     if csv_path is not None:
         _write_csv(frame, csv_path)
     elif as_json:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TextIO
 
+_GO_ON = frozenset({"backfill", "mirror", "reconcile", "scrub"})
+"""Commands that go on, when they are given again, where they were stopped."""
+
 FAILED = 1
 USAGE = 2
 
@@ -112,7 +115,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = run(arguments)
     except (click.Abort, KeyboardInterrupt):
         _answer_programs(arguments, "interrupted", "The command was told to stop.")
-        stopper.leave()
+        given = sys.argv[1:] if arguments is None else arguments
+        stopper.leave(" The next run goes on from there." if _GO_ON.intersection(given) else "")
     sys.exit(code)
 
 

@@ -36,10 +36,10 @@ class Stopper:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
 
-    def leave(self) -> NoReturn:
+    def leave(self, advice: str = "") -> NoReturn:
         """End the process with the signal's exit code, without waiting for threads that hang in a transfer."""
         number = self.signal or signal.SIGINT
-        sys.stderr.write(f"onc-mirror: stopped by {number.name}.\n")
+        sys.stderr.write(f"onc-mirror: stopped by {number.name}.{advice}\n")
         sys.stderr.flush()
         os._exit(_BASE + number)
 

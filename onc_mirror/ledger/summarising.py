@@ -149,7 +149,7 @@ def latest_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:
     """Return the runs that began last, the newest first."""
     columns = (runs.c.run_id, runs.c.flow, runs.c.started_at, runs.c.finished_at, runs.c.state, runs.c.alive_until)
     newest = select(*columns, runs.c.report).order_by(runs.c.started_at.desc(), runs.c.run_id.desc()).limit(limit)
-    return tuple(RunRecord(*row[:-1], reason=_first_reason(row.report)) for row in connection.execute(newest))
+    return tuple(RunRecord(*facts, _first_reason(report)) for *facts, report in connection.execute(newest))
 
 
 def _first_reason(report: str | None) -> str:

@@ -43,11 +43,14 @@ def test_a_signal_stops_stalled_transfers_and_the_next_run_converges(
     left = console.scratch
     following = console.run(*FIVE_FILES)
 
-    assert (process.returncode, err.strip()) == (code, f"onc-mirror: stopped by {number.name}.")
+    assert (process.returncode, err.strip()) == (
+        code,
+        f"onc-mirror: stopped by {number.name}. The next run goes on from there.",
+    )
     assert json.loads(out)["error"]["reason"] == "interrupted"
     assert seconds < SOON_S
     assert left == []
-    assert stopped["runs"][0]["state"] == "failed"
+    assert (stopped["runs"][0]["state"], stopped["runs"][0]["reason"]) == ("failed", "interrupted")
     assert stopped["runs"][0]["finished_at"]
     assert stopped["devices"][0]["watermark"] is None
     assert (following.code, following.json["already"], following.json["mirrored"]) == (0, 3, 2)

@@ -204,6 +204,13 @@ def test_a_state_folder_that_cannot_be_made_is_named(console: Console) -> None:
     assert all("ONC_MIRROR_STATE_DIR: " in finding["detail"] for finding in wrong)
 
 
+def test_a_product_that_no_file_is_of_is_told_with_where_the_codes_are(in_process: Callable[..., Answer]) -> None:
+    answer = in_process("list", "-d", DEVICE, "--product", "XYZ")
+
+    assert answer.code == 0
+    assert answer.err == ("No file is of product XYZ; 'onc-mirror products' shows the codes that devices offer.\n")
+
+
 def test_several_wrong_settings_are_a_line_each_with_what_they_are(in_process: Callable[..., Answer]) -> None:
     answer = in_process("mirror", ONC_MIRROR_CONCURRENCY="many", ONC_MIRROR_SCRATCH_BUDGET="lots")
 
