@@ -149,7 +149,19 @@ def latest_runs(connection: Connection, limit: int) -> tuple[RunRecord, ...]:
     """Return the runs that began last, the newest first."""
     columns = (runs.c.run_id, runs.c.flow, runs.c.started_at, runs.c.finished_at, runs.c.state, runs.c.alive_until)
     newest = select(*columns, runs.c.report).order_by(runs.c.started_at.desc(), runs.c.run_id.desc()).limit(limit)
-    return tuple(RunRecord(*facts, _first_reason(report)) for *facts, report in connection.execute(newest))
+    rows = connection.execute(newest)
+    return tuple(
+        RunRecord(
+            row.run_id,
+            row.flow,
+            row.started_at,
+            row.finished_at,
+            row.state,
+            row.alive_until,
+            _first_reason(row.report),
+        )
+        for row in rows
+    )
 
 
 def _first_reason(report: str | None) -> str:
