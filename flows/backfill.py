@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from prefect import flow
 from pydantic import Field
 
+from onc_mirror.backfill.spanning import FLOW, BackfillRequest
 from onc_mirror.mirror import open_mirror
-from onc_mirror.progressing import Progress
-from onc_mirror.runs import begun_run
+from onc_mirror.run.life import begun_run
 from onc_mirror.settings import MirrorSettings, load_settings
-from onc_mirror.spanning import FLOW, BackfillRequest
+from onc_mirror.transfer.progress import Progress
 from tasks.backfilling import (
     begin_backfill,
     fill_slices,

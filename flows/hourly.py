@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 
-from onc_mirror.gathering import MirrorRequest
+from onc_mirror.hour import FLOW
 from onc_mirror.mirror import open_mirror
-from onc_mirror.mirroring import FLOW
 from onc_mirror.planning import outcomes as settled
-from onc_mirror.runs import begun_run
+from onc_mirror.run.gathering import MirrorRequest
+from onc_mirror.run.life import begun_run
 from onc_mirror.settings import load_settings
 from tasks.listing import begin_inquiry, find_devices, list_devices
 from tasks.policy import safely

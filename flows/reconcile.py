@@ -15,9 +15,9 @@ from prefect import flow
 
 from onc_mirror.mirror import Mirror, open_mirror
 from onc_mirror.planning import outcomes as settled
-from onc_mirror.reconciliation import Reconciliation
-from onc_mirror.reconciling import FLOW, NIGHTLY_DAYS, ReconcileRequest, unnoted_run, without_repair
-from onc_mirror.runs import begun_run
+from onc_mirror.reconcile.findings import Reconciliation
+from onc_mirror.reconcile.story import FLOW, NIGHTLY_DAYS, ReconcileRequest, unnoted_run, without_repair
+from onc_mirror.run.life import begun_run
 from onc_mirror.settings import load_settings
 from tasks.listing import begin_inquiry
 from tasks.policy import safely

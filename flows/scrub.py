@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow
 
 from onc_mirror.mirror import Mirror, open_mirror
-from onc_mirror.runs import begun_run
-from onc_mirror.scrub_findings import Scrubbed
-from onc_mirror.scrubbing import FLOW, ScrubRequest
+from onc_mirror.run.life import begun_run
+from onc_mirror.scrub.findings import Scrubbed
+from onc_mirror.scrub.story import FLOW, ScrubRequest
 from onc_mirror.settings import load_settings
 from tasks.policy import safely
 from tasks.scrubbing import (

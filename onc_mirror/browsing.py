@@ -22,7 +22,7 @@ from onc_mirror.model import Device, TimeWindow
 from onc_mirror.selection import Selection, excluding_rules
 from onc_mirror.settings import ArchiveSettings, load_settings
 from onc_mirror.threads import side_by_side
-from onc_mirror.times import resolve_window
+from onc_mirror.windows import resolve_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.archive import OncArchive
 from onc_mirror.ledger import Ledger, open_ledger
-from onc_mirror.presence import Presence
 from onc_mirror.scratch import Scratch
 from onc_mirror.store import ObjectStore, open_store
+from onc_mirror.store.presence import Presence
 from onc_mirror.threads import side_by_side
 from onc_mirror.validation import Validator
 
@@ -145,5 +145,5 @@ def _opening_store(settings: MirrorSettings) -> Iterator[Callable[[], ObjectStor
 def _open_store(settings: MirrorSettings) -> ObjectStore:
     # pandas and s3fs take most of a second to import. The archive, which is asked first, answers meanwhile; the
     # planner comes before the store is needed.
-    importlib.import_module("onc_mirror.run_planning")
+    importlib.import_module("onc_mirror.planning")
     return open_store(settings)

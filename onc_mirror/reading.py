@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from onc_mirror.downloading import room_on_disk
 from onc_mirror.errors import ObjectMissingError, StoreUnavailableError
 from onc_mirror.model import Fetched
+from onc_mirror.transfer.downloading import room_on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

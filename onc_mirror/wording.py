@@ -11,7 +11,7 @@ from onc_mirror.utc import time_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
 
 _UNIT = 1000.0
 _UNITS = ("kB", "MB", "GB", "TB", "PB")

@@ -13,18 +13,19 @@ from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from onc_mirror import backfilling, forecasting, runs, spanning
-from onc_mirror.backfilling import SliceEnd, Work
-from onc_mirror.forecast_wording import forecast_sentence
-from onc_mirror.forecasting import Forecast
-from onc_mirror.lanes import open_lane
+from onc_mirror.backfill import forecasting, spanning, story
+from onc_mirror.backfill.forecasting import Forecast
+from onc_mirror.backfill.lanes import open_lane
+from onc_mirror.backfill.slicing import Slice, cut_slices
+from onc_mirror.backfill.spanning import BackfillRequest, Span
+from onc_mirror.backfill.story import SliceEnd, Work
+from onc_mirror.backfill.words import forecast_sentence
 from onc_mirror.mirror import Mirror
-from onc_mirror.progressing import Progress
-from onc_mirror.reporting import DeviceError, RunReport
-from onc_mirror.runs import Run
-from onc_mirror.slicing import Slice, cut_slices
-from onc_mirror.spanning import BackfillRequest, Span
-from onc_mirror.tallying import MOST_NAMED, Tally
+from onc_mirror.report.document import DeviceError, RunReport
+from onc_mirror.report.tally import MOST_NAMED, Tally
+from onc_mirror.run import life
+from onc_mirror.run.life import Run
+from onc_mirror.transfer.progress import Progress
 from onc_mirror.wording import printable
 from tasks.policy import UNCACHED, safely
 
@@ -47,7 +48,7 @@ def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
 @safely
 def fill_slice(work: Work, one: Slice) -> State[SliceEnd]:
     """Bring every file of one device and day to its end."""
-    end = backfilling.end_slice(work, one, backfilling.fill)
+    end = story.end_slice(work, one, story.fill)
     if end.error is not None:
         return Failed(message=printable(f"{end.error.device} {end.error.detail}"), data=end)
     if end.is_passed_over:
@@ -60,7 +61,7 @@ def fill_slice(work: Work, one: Slice) -> State[SliceEnd]:
 @safely
 def finish_backfill(mirror: Mirror, run: Run, span: Span, tally: Tally) -> RunReport:
     """Report."""
-    return runs.close_run(mirror, run, tally, (span.days.since, span.days.until))
+    return life.close_run(mirror, run, tally, (span.days.since, span.days.until))
 
 
 @task(name="look-ahead", tags=["archive"], **UNCACHED)
@@ -92,7 +93,7 @@ def fill_slices(mirror: Mirror, span: Span, tally: Tally, progress: Progress) ->
     """Fill all slices of a span in this run, as many side by side as the lane has slots."""
     with open_lane(mirror, span.inquiry.run.run_id) as (lane, paced):
         work = Work(paced, span, lane, tally, progress)
-        if not backfilling.may_begin(work):
+        if not story.may_begin(work):
             return
         runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=lane.total)
         with runner:
@@ -103,8 +104,8 @@ def fill_slices(mirror: Mirror, span: Span, tally: Tally, progress: Progress) ->
             for one, future in futures:
                 if not isinstance(future.result(raise_on_failure=False), SliceEnd):
                     tally.fail(DeviceError(one.device_code, "unexpected", f"{one}: its task broke down. Repeat it."))
-        backfilling.end_postponed(work)
-        backfilling.note_surrender(work)
+        story.end_postponed(work)
+        story.note_surrender(work)
 
 
 def forecast_state(forecast: Forecast) -> State[None]:

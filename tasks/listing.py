@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from onc_mirror import clocks, gathering
-from onc_mirror.clocks import ArchiveClock
-from onc_mirror.gathering import Gathered, Inquiry, MirrorRequest
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Device, Listing
-from onc_mirror.runs import Run
+from onc_mirror.run import clocks, gathering
+from onc_mirror.run.clocks import ArchiveClock
+from onc_mirror.run.gathering import Gathered, Inquiry, MirrorRequest
+from onc_mirror.run.life import Run
 from tasks.policy import UNCACHED, retries, safely
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from uuid import UUID
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from onc_mirror.progressing import Progress
 from onc_mirror.redacting import redact
-from onc_mirror.runs import Run
+from onc_mirror.run.life import Run
+from onc_mirror.transfer.progress import Progress
 from tasks.policy import UNCACHED, safely
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 
-from onc_mirror import reconciling
-from onc_mirror.gathering import Gathered, Inquiry, MirrorRequest
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Device, Outcome
-from onc_mirror.reconcile_wording import closing_sentence, count_rows, difference_rows, witness_rows
-from onc_mirror.reconciliation import DeviceComparison, Reconciliation
-from onc_mirror.reconciling import ReconcileRequest, Surveyed
-from onc_mirror.runs import Run
+from onc_mirror.reconcile import story
+from onc_mirror.reconcile.findings import DeviceComparison, Reconciliation
+from onc_mirror.reconcile.story import ReconcileRequest, Surveyed
+from onc_mirror.reconcile.words import closing_sentence, count_rows, difference_rows, witness_rows
+from onc_mirror.run.gathering import Gathered, Inquiry, MirrorRequest
+from onc_mirror.run.life import Run
 from onc_mirror.wording import printable
 from tasks.policy import UNCACHED, retries, safely
 
@@ -34,28 +34,28 @@ _NOTHING = [{"": "none"}]
 @safely
 def fix_window(mirror: Mirror, run: Run, request: ReconcileRequest) -> MirrorRequest:
     """Fix the days that are compared, once the bucket is seen to be there."""
-    return reconciling.fix_window(mirror, run, request)
+    return story.fix_window(mirror, run, request)
 
 
 @task(name="find-devices", tags=["archive"], **UNCACHED)
 @safely
 def find_devices(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
     """Ask the archive which devices were in the water then; the device table is the fallback."""
-    return reconciling.devices_of_window(mirror, inquiry)
+    return story.devices_of_window(mirror, inquiry)
 
 
 @task(name="compare-device", task_run_name="compare {device.code}", tags=["archive", "store"], **UNCACHED)
 @safely
 def compare_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> DeviceComparison:
     """Compare one device; nothing is changed."""
-    return reconciling.compare(mirror, inquiry, device)
+    return story.compare(mirror, inquiry, device)
 
 
 @task(name="prepare-repair", **UNCACHED)
 @safely
 def prepare_repair(mirror: Mirror, inquiry: Inquiry, surveyed: Surveyed, *, force: bool) -> Gathered:
     """Enter in the ledger what is to be repaired, unless the guard stops it."""
-    return reconciling.prepare_repair(mirror, inquiry, surveyed, force=force)
+    return story.prepare_repair(mirror, inquiry, surveyed, force=force)
 
 
 @task(name="finish-reconcile", **UNCACHED)
@@ -64,7 +64,7 @@ def finish_reconcile(
     mirror: Mirror, inquiry: Inquiry, gathered: Gathered, surveyed: Surveyed, ends: list[Outcome]
 ) -> Reconciliation:
     """Put the document into the bucket, and report."""
-    return reconciling.finish_reconcile(mirror, inquiry, gathered, surveyed, ends)
+    return story.finish_reconcile(mirror, inquiry, gathered, surveyed, ends)
 
 
 @task(name="show-reconciliation", **UNCACHED)
@@ -89,10 +89,10 @@ def show_reconciliation(found: Reconciliation) -> None:
 
 def survey_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) -> Surveyed:
     """Compare the devices one after the other, so that memory holds one of them at a time."""
-    surveyed = Surveyed(reconciling.window_of(inquiry))
+    surveyed = Surveyed(story.window_of(inquiry))
     retried = compare_device.with_options(**retries(mirror.settings.retry_delays_s))
     for device in devices:
-        reconciling.collect(surveyed, device, functools.partial(retried, mirror, inquiry, device))
+        story.collect(surveyed, device, functools.partial(retried, mirror, inquiry, device))
     return surveyed
 
 

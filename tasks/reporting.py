@@ -9,12 +9,12 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 
-from onc_mirror import run_planning, runs
-from onc_mirror.gathering import Gathered
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
-from onc_mirror.reporting import RunReport
-from onc_mirror.runs import Run
+from onc_mirror.report.document import RunReport
+from onc_mirror.run import life, plans
+from onc_mirror.run.gathering import Gathered
+from onc_mirror.run.life import Run
 from onc_mirror.wording import closing_sentence, printable
 from tasks.policy import UNCACHED, safely
 
@@ -30,7 +30,7 @@ _NOTHING_WRONG = [{"device": "", "file": "", "decision": "", "reason": "", "what
 @safely
 def show_plan(run: Run, planned: pd.DataFrame) -> None:
     """Put what is about to be transferred where the Prefect UI shows it."""
-    files = run_planning.to_fetch(planned)
+    files = plans.to_fetch(planned)
     sizes: dict[str, list[int]] = {}
     for file in files:
         sizes.setdefault(file.device_code, []).append(file.expected_bytes or 0)
@@ -46,7 +46,7 @@ def show_plan(run: Run, planned: pd.DataFrame) -> None:
 @safely
 def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: list[Outcome]) -> RunReport:
     """Move the watermarks and report."""
-    return runs.finish_run(mirror, run, gathered, outcomes)
+    return life.finish_run(mirror, run, gathered, outcomes)
 
 
 @task(name="show-run", **UNCACHED)

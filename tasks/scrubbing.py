@@ -8,15 +8,15 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 
-from onc_mirror import leftovers, rereading, scrubbing
-from onc_mirror.leftovers import Leftovers
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
-from onc_mirror.rereading import Reading
-from onc_mirror.run_transfers import NoWatcher
-from onc_mirror.runs import Run
-from onc_mirror.scrub_findings import Scrubbed, closing_sentence
-from onc_mirror.scrubbing import Chosen, Repair, ScrubRequest
+from onc_mirror.run.life import Run
+from onc_mirror.scrub import leftovers, rereading, story
+from onc_mirror.scrub.findings import Scrubbed, closing_sentence
+from onc_mirror.scrub.leftovers import Leftovers
+from onc_mirror.scrub.rereading import Reading
+from onc_mirror.scrub.story import Chosen, Repair, ScrubRequest
+from onc_mirror.transfer.batch import NoWatcher
 from onc_mirror.wording import printable
 from tasks.policy import UNCACHED, retries, safely
 
@@ -31,7 +31,7 @@ _ALL_WELL = [{"device": "", "file": "", "outcome": "", "reason": "", "what happe
 @task(name="choose-objects", tags=["store"], **UNCACHED)
 @safely
 def _choose_objects(mirror: Mirror, run: Run, request: ScrubRequest) -> Chosen:
-    return scrubbing.choose_objects(mirror, run, request)
+    return story.choose_objects(mirror, run, request)
 
 
 @task(name="abort-stale-uploads", tags=["store"], **UNCACHED)
@@ -52,7 +52,7 @@ def read_objects(mirror: Mirror, chosen: Chosen) -> Reading:
 @safely
 def prepare_repair(mirror: Mirror, run: Run, reading: Reading, *, force: bool) -> Repair:
     """Enter damage in the ledger and claim the files, unless the guard stops it."""
-    return scrubbing.prepare_repair(mirror, run, reading, force=force)
+    return story.prepare_repair(mirror, run, reading, force=force)
 
 
 @task(name="finish-scrub", **UNCACHED)
@@ -67,7 +67,7 @@ def finish_scrub(  # noqa: PLR0913, PLR0917 - what the steps came to, in their o
     ends: list[Outcome],
 ) -> Scrubbed:
     """Judge the repairs, and report."""
-    return scrubbing.finish_scrub(mirror, run, chosen, stale, reading, repair, ends)
+    return story.finish_scrub(mirror, run, chosen, stale, reading, repair, ends)
 
 
 @task(name="show-scrub", **UNCACHED)

@@ -14,13 +14,13 @@ from prefect.deployments import run_deployment
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from onc_mirror.backfill.slicing import Part, count_slices, cut_parts
+from onc_mirror.backfill.spanning import Span
 from onc_mirror.mirror import Mirror
-from onc_mirror.progressing import Progress
-from onc_mirror.reporting import DeviceError, RunReport
-from onc_mirror.runs import NO_DEVICE
-from onc_mirror.slicing import Part, count_slices, cut_parts
-from onc_mirror.spanning import Span
-from onc_mirror.tallying import Tally
+from onc_mirror.report.document import DeviceError, RunReport
+from onc_mirror.report.tally import Tally
+from onc_mirror.run.life import NO_DEVICE
+from onc_mirror.transfer.progress import Progress
 from onc_mirror.utc import time_text
 from onc_mirror.wording import closing_sentence, printable
 from tasks.policy import UNCACHED, safely

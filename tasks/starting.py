@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from onc_mirror.gathering import MirrorRequest
-from onc_mirror.reconciling import ReconcileRequest
+from onc_mirror.backfill.spanning import BackfillRequest
+from onc_mirror.reconcile.story import ReconcileRequest
+from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.selection import Selection
 from onc_mirror.settings import MirrorSettings
-from onc_mirror.spanning import BackfillRequest
 from onc_mirror.utc import as_utc
 
 

@@ -13,13 +13,14 @@ from prefect import task
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from onc_mirror import run_planning, run_transfers, transferring
 from onc_mirror.errors import MirrorError, UnexpectedError
-from onc_mirror.gathering import Gathered, Inquiry
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import ArchiveFile, Decision, Fetched, Outcome, Verdict
-from onc_mirror.runs import Run
-from onc_mirror.transferring import Published
+from onc_mirror.run import plans
+from onc_mirror.run.gathering import Gathered, Inquiry
+from onc_mirror.run.life import Run
+from onc_mirror.transfer import batch, one_file
+from onc_mirror.transfer.one_file import Published
 from tasks.policy import UNCACHED, retries, safely
 
 if TYPE_CHECKING:
@@ -33,28 +34,28 @@ if TYPE_CHECKING:
 @safely
 def plan_transfers(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.DataFrame:
     """Decide about every listed file."""
-    return run_planning.plan_run(mirror, inquiry, gathered)
+    return plans.plan_run(mirror, inquiry, gathered)
 
 
 @task(name="download", task_run_name="download {file.device_code} {file.filename}", tags=["archive"], **UNCACHED)
 @safely
 def download_file(mirror: Mirror, file: ArchiveFile, folder: Path) -> Fetched:
     """Download one file to scratch."""
-    return transferring.download_file(mirror, file, folder)
+    return one_file.download_file(mirror, file, folder)
 
 
 @task(name="validate", task_run_name="validate {file.device_code} {file.filename}", **UNCACHED)
 @safely
 def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
     """Prove one downloaded file readable."""
-    return transferring.validate_file(mirror, file, fetched)
+    return one_file.validate_file(mirror, file, fetched)
 
 
 @task(name="publish", task_run_name="publish {file.device_code} {file.filename}", tags=["store"], **UNCACHED)
 @safely
 def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> Published:
     """Upload one judged file."""
-    return transferring.publish_file(mirror, file, fetched, verdict)
+    return one_file.publish_file(mirror, file, fetched, verdict)
 
 
 class TaskSteps:
@@ -70,7 +71,7 @@ class TaskSteps:
 @safely
 def mirror_file(mirror: Mirror, run: Run, file: ArchiveFile, steps: TaskSteps) -> State[Outcome]:
     """Bring one file to its end and record it; the task's state carries the outcome."""
-    outcome = run_transfers.conclude(mirror, run, file, steps)
+    outcome = batch.conclude(mirror, run, file, steps)
     if outcome.decision is Decision.FAILED:
         return Failed(message=outcome.detail, data=outcome)
     return Completed(name=outcome.decision.capitalize(), message=outcome.detail or None, data=outcome)
@@ -78,7 +79,7 @@ def mirror_file(mirror: Mirror, run: Run, file: ArchiveFile, steps: TaskSteps) -
 
 def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame) -> list[Outcome]:
     """Transfer what is planned, a bounded number at a time."""
-    return transfer_each(mirror, run, run_planning.to_fetch(planned))
+    return transfer_each(mirror, run, plans.to_fetch(planned))
 
 
 def transfer_each(mirror: Mirror, run: Run, files: Sequence[ArchiveFile]) -> list[Outcome]:
@@ -100,4 +101,4 @@ def _outcome(file: ArchiveFile, result: Outcome | BaseException) -> Outcome:
     error = (
         result if isinstance(result, MirrorError) else UnexpectedError(f"Its task ended as {type(result).__name__}.")
     )
-    return transferring.failed(file, error)
+    return one_file.failed(file, error)

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Literal
 import click
 from rich.console import Console
 
-from onc_mirror.backfilling import backfill as run_backfill
+from onc_mirror.backfill.forecasting import look_ahead
+from onc_mirror.backfill.spanning import BackfillRequest, data_days
+from onc_mirror.backfill.story import backfill as run_backfill
+from onc_mirror.backfill.words import forecast_sentence
 from onc_mirror.cli.narrowing import selection_of
 from onc_mirror.cli.options import Choice, choosing_data, json_option
 from onc_mirror.cli.progress import progress_bar, waits_told
 from onc_mirror.cli.reports import print_report
 from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.errors import SettingsError
-from onc_mirror.forecast_wording import forecast_sentence
-from onc_mirror.forecasting import look_ahead
 from onc_mirror.mirror import open_mirror
 from onc_mirror.settings import load_settings
-from onc_mirror.spanning import BackfillRequest, data_days
 
 if TYPE_CHECKING:
-    from onc_mirror.forecasting import Forecast
+    from onc_mirror.backfill.forecasting import Forecast
     from onc_mirror.mirror import Mirror
 
 _MOST_SHOWN = 200

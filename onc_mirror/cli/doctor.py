@@ -14,7 +14,7 @@ import click
 
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import readable
-from onc_mirror.doctoring import examine
+from onc_mirror.doctor import examine
 from onc_mirror.redacting import redact
 from onc_mirror.settings import load_settings
 

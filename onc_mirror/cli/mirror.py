@@ -14,9 +14,9 @@ from onc_mirror.cli.options import Choice, choosing, files_option, json_option
 from onc_mirror.cli.progress import progress_bar, waits_told
 from onc_mirror.cli.reports import print_report
 from onc_mirror.errors import SettingsError
-from onc_mirror.gathering import MirrorRequest
+from onc_mirror.hour import mirror_hour
 from onc_mirror.mirror import open_mirror
-from onc_mirror.mirroring import mirror_hour
+from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.settings import load_settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from onc_mirror.errors import SettingsError
 from onc_mirror.selection import Selection
-from onc_mirror.times import resolve_window
+from onc_mirror.windows import resolve_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,8 +17,8 @@ from rich.progress import Progress as Bars
 
 from onc_mirror import retrying
 from onc_mirror.devices import logger as choosing
-from onc_mirror.progressing import Progress
 from onc_mirror.redacting import redact
+from onc_mirror.transfer.progress import Progress
 from onc_mirror.wording import printable
 
 if TYPE_CHECKING:

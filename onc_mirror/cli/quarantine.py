@@ -11,12 +11,12 @@ import click
 from onc_mirror.cli.file_tables import MOST, file_json, print_files
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import print_table, print_text, readable
-from onc_mirror.dossier_wording import facts, next_step, note_facts
 from onc_mirror.errors import MirrorError, SettingsError
 from onc_mirror.ledger import missing_ledger, open_ledger
 from onc_mirror.model import Grade
-from onc_mirror.quarantining import check_release, check_retry, look_up
-from onc_mirror.quarantining import retry as retry_files
+from onc_mirror.quarantine.checks import check_release, check_retry, look_up
+from onc_mirror.quarantine.checks import retry as retry_files
+from onc_mirror.quarantine.words import facts, next_step, note_facts
 from onc_mirror.settings import LedgerSettings, load_settings
 from onc_mirror.wording import counted
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from onc_mirror.ledger import Dossier, Ledger
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
 
 _COLUMNS = {
     "file": "filename",
@@ -154,7 +154,7 @@ def release(
     Exit codes: 0 all were released, 1 something failed, 2 no such quarantined bytes, 3 some stay in quarantine.
     """
     from onc_mirror.mirror import open_mirror  # noqa: PLC0415 - the other commands need no more than the ledger
-    from onc_mirror.releasing import release as release_files  # noqa: PLC0415 - as above
+    from onc_mirror.quarantine.releasing import release as release_files  # noqa: PLC0415 - as above
 
     settings = load_settings()
     with open_mirror(settings) as mirror:

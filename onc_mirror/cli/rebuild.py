@@ -12,12 +12,12 @@ from onc_mirror.cli.options import json_option
 from onc_mirror.cli.progress import progress_bar, waits_told
 from onc_mirror.cli.tables import print_table, print_text
 from onc_mirror.mirror import open_mirror
-from onc_mirror.rebuilding import rebuild as run_rebuild
+from onc_mirror.rebuild.story import rebuild as run_rebuild
 from onc_mirror.settings import load_settings
 from onc_mirror.wording import counted
 
 if TYPE_CHECKING:
-    from onc_mirror.rebuilding import Rebuilt
+    from onc_mirror.rebuild.story import Rebuilt
 
 _MOST_SHOWN = 20
 

@@ -14,17 +14,17 @@ from onc_mirror.cli.progress import progress_bar, waits_told
 from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.errors import SettingsError
 from onc_mirror.mirror import open_mirror
-from onc_mirror.reconcile_wording import closing_sentence, difference_rows, witness_rows
-from onc_mirror.reconciling import NIGHTLY_DAYS, ReconcileRequest
-from onc_mirror.reconciling import reconcile as run_reconcile
+from onc_mirror.reconcile.story import NIGHTLY_DAYS, ReconcileRequest
+from onc_mirror.reconcile.story import reconcile as run_reconcile
+from onc_mirror.reconcile.words import closing_sentence, difference_rows, witness_rows
 from onc_mirror.settings import load_settings
-from onc_mirror.times import resolve_window
+from onc_mirror.windows import resolve_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from onc_mirror.reconciliation import Reconciliation
+    from onc_mirror.reconcile.findings import Reconciliation
 
 _MOST_SHOWN = 200
 

@@ -10,7 +10,7 @@ from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.wording import closing_sentence
 
 if TYPE_CHECKING:
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
 
 _COUNTS = ("listed", "mirrored", "already", "held", "quarantined", "filtered", "gone", "failed")
 

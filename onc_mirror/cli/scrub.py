@@ -12,13 +12,13 @@ from onc_mirror.cli.options import Bytes, json_option
 from onc_mirror.cli.progress import progress_bar, waits_told
 from onc_mirror.cli.tables import print_table, print_text
 from onc_mirror.mirror import open_mirror
-from onc_mirror.scrub_findings import closing_sentence
-from onc_mirror.scrubbing import ScrubRequest
-from onc_mirror.scrubbing import scrub as run_scrub
+from onc_mirror.scrub.findings import closing_sentence
+from onc_mirror.scrub.story import ScrubRequest
+from onc_mirror.scrub.story import scrub as run_scrub
 from onc_mirror.settings import load_settings
 
 if TYPE_CHECKING:
-    from onc_mirror.scrub_findings import Scrubbed
+    from onc_mirror.scrub.findings import Scrubbed
 
 
 @click.command()

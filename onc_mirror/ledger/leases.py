@@ -95,6 +95,19 @@ class Leases:
         All processes that share the ledger share the slots, so what runs in a lane is bounded across them. One owner
         must not ask twice at once.
         """
+        taken = 0
+        while taken < wanted:
+            free, gained = self._take_free_slots(lane, wanted - taken, total, owner, until, now)
+            taken += gained
+            if not free:
+                break
+            # Of several that ask at the same moment all may try for the same ones; who lost looks again.
+        return taken
+
+    def _take_free_slots(  # noqa: PLR0913, PLR0917 - as `take_slots`
+        self, lane: str, wanted: int, total: int, owner: str, until: datetime, now: datetime
+    ) -> tuple[int, int]:
+        """Try for slots that look free; say how many were tried for, and how many were had."""
         with self._database.writing() as connection:
             held = connection.execute(
                 select(slots).where(slots.c.lane == lane, ~_is_over(slots.c.lease_until, now))
@@ -103,13 +116,13 @@ class Leases:
             taken = {row.number for row in held}
             free = [number for number in range(total) if number not in taken][:wanted]
             if not free:
-                return 0
+                return 0, 0
             connection.execute(
                 _take_if_free(self._database.dialect, now),
                 [{"lane": lane, "number": number, "owner": owner, "lease_until": until} for number in free],
             )
             mine = select(func.count()).where(slots.c.lane == lane, slots.c.owner == owner, slots.c.lease_until > now)
-            return int(connection.execute(mine).scalar_one()) - before
+            return len(free), int(connection.execute(mine).scalar_one()) - before
 
     def return_slots(self, lane: str, owner: str, *, count: int) -> None:
         """Give back up to `count` of the slots of a lane that the owner has."""

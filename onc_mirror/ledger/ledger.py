@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from onc_mirror.ledger.summarising import DeviceSummary, FileRecord, RunRecord
     from onc_mirror.model import ArchiveFile, Outcome, TimeWindow
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
     from onc_mirror.selection import Selection
 
 RUNNING = "running"

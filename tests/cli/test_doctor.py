@@ -11,7 +11,7 @@ import pytest
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.browsing import device_statuses
 from onc_mirror.devices import choose_devices, load_device_table
-from onc_mirror.doctoring import examine
+from onc_mirror.doctor import examine
 from onc_mirror.mirror import open_archive
 from onc_mirror.settings import load_settings
 from tests.support.faulty_s3 import FaultyS3, faulty_s3

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import click.testing
 import pytest
 
-from onc_mirror.cli.main import COMMANDS, LazyGroup, cli
+from onc_mirror.cli.main import COMMANDS, cli
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.support.console import Answer, Console
 
 ONE_HOUR = ("-d", "TUMSTANDARDMODULE001", "--since", "2022-05-02T11:00", "--until", "PT1H")
 
-HEAVY = ("pandas", "numpy", "s3fs", "boto3", "h5py", "sqlalchemy", "rich", "prefect", "onc_mirror.mirroring")
+HEAVY = ("pandas", "numpy", "s3fs", "boto3", "h5py", "sqlalchemy", "rich", "prefect", "onc_mirror.hour")
 
 
 def test_help_names_every_command_and_imports_none(console: Console) -> None:
@@ -41,11 +41,22 @@ def test_help_names_every_command_and_imports_none(console: Console) -> None:
     assert [name for name in HEAVY if re.search(rf"\| +{re.escape(name)}$", loaded, re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_help_of_a_command_is_short_and_explains_every_option(name: str) -> None:
-    answer = click.testing.CliRunner().invoke(cli, [name, "--help"], catch_exceptions=False)
-    assert isinstance(cli, LazyGroup)
-    command = cli.get_command(click.Context(cli), name)
+def words_of_every_command() -> Iterator[tuple[str, ...]]:
+    """Name each command as it is typed, those inside a group too."""
+    context = click.Context(cli)
+    for name in sorted(COMMANDS):
+        command = cli.get_command(context, name)
+        yield from (
+            ((name, inner) for inner in sorted(command.commands)) if isinstance(command, click.Group) else [(name,)]
+        )
+
+
+@pytest.mark.parametrize("words", list(words_of_every_command()), ids=" ".join)
+def test_help_of_a_command_is_short_and_explains_every_option(words: tuple[str, ...]) -> None:
+    answer = click.testing.CliRunner().invoke(cli, [*words, "--help"], catch_exceptions=False)
+    command = cli.get_command(click.Context(cli), words[0])
+    if isinstance(command, click.Group):
+        command = command.commands[words[1]]
 
     assert answer.exit_code == 0
     assert len(answer.output.splitlines()) < 50
@@ -122,7 +133,7 @@ def test_verbose_logs_files_in_utc_on_stderr_without_the_token(console: Console)
     assert answer.code == 0
     assert json.loads(answer.out)["mirrored"] == 1
     (line,) = [line for line in answer.err.splitlines() if "decision=mirrored" in line]
-    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO onc_mirror\.\w+ file=", line)
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO onc_mirror[.\w]+ file=", line)
 
 
 def test_a_fault_of_our_own_is_traced_without_the_token(console: Console) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.sandbox.archive.faults import Kind
-from onc_mirror.reporting import RunReport
+from onc_mirror.report.document import RunReport
 
 if TYPE_CHECKING:
     from pathlib import Path

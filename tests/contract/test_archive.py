@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from infra.sandbox.archive.faults import Kind
 from infra.sandbox.archive.sea import Span
 from onc_mirror.archive.rows import parse_time
-from onc_mirror.downloading import download
 from onc_mirror.errors import (
     ArchiveBusyError,
     ConnectionLostError,
@@ -27,6 +26,7 @@ from onc_mirror.errors import (
     WrongSizeError,
 )
 from onc_mirror.model import TimeWindow
+from onc_mirror.transfer.downloading import download
 from tests.support.memory_archive import MemoryArchive
 from tests.support.opening import open_archive
 

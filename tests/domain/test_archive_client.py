@@ -13,7 +13,6 @@ import pytest
 from infra.sandbox.archive.config import ArchiveConfig
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.archive import Product
-from onc_mirror.downloading import download
 from onc_mirror.errors import (
     ArchiveBusyError,
     ConnectionLostError,
@@ -31,6 +30,7 @@ from onc_mirror.errors import (
     WrongSizeError,
 )
 from onc_mirror.model import TimeWindow
+from onc_mirror.transfer.downloading import download
 from tests.support.archive import RunningArchive, running_archive
 from tests.support.opening import CANARY, open_archive
 from tests.support.secrecy import everything_printed

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from onc_mirror.comparing import doubtful_keys, objects_frame
 from onc_mirror.layout import mirrored_key
-from onc_mirror.standing import Standing
+from onc_mirror.reconcile.comparing import doubtful_keys, objects_frame
+from onc_mirror.reconcile.standing import Standing
 from tests.support.archive_files import BEGIN, DEVICE, archive_file
 from tests.support.worlds import NOW, Scene, entry, snapshot, stored
 

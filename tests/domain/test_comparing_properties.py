@@ -12,10 +12,10 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onc_mirror.comparing import compare
 from onc_mirror.layout import mirrored_key
 from onc_mirror.model import StoredObject
-from onc_mirror.standing import Sign, Standing
+from onc_mirror.reconcile.comparing import compare
+from onc_mirror.reconcile.standing import Sign, Standing
 from tests.support.archive_files import archive_file, bounded
 from tests.support.worlds import NOW, Scene, entry, stored
 

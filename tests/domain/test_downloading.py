@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onc_mirror.downloading import CHUNK_BYTES, download
 from onc_mirror.errors import (
     ArchiveBusyError,
     ConnectionLostError,
@@ -32,6 +31,7 @@ from onc_mirror.errors import (
     WrongSizeError,
 )
 from onc_mirror.model import HDF5_SIGNATURE, ArchiveFile
+from onc_mirror.transfer.downloading import CHUNK_BYTES, download
 from tests.support.opening import CANARY, open_archive
 from tests.support.raw_server import Request, answer, raw_server, reset
 from tests.support.secrecy import everything_printed
@@ -410,7 +410,7 @@ def test_body_cut_anywhere_never_becomes_a_file(cut: int, how: str, tmp_path: Pa
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from onc_mirror.downloading import download
+from onc_mirror.transfer.downloading import download
 from onc_mirror.errors import ScratchFullError
 from onc_mirror.model import ArchiveFile
 from tests.support.opening import open_archive

@@ -8,13 +8,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from onc_mirror.guarding import passes, stopped
 from onc_mirror.model import ArchiveFile, Decision, Outcome, TimeWindow
-from onc_mirror.reconcile_wording import closing_sentence, count_rows, difference_rows, witness_rows
-from onc_mirror.reconciliation import Count, DeviceComparison, Difference, Reconciliation, add_counts, with_outcomes
-from onc_mirror.reporting import DeviceError
-from onc_mirror.standing import Sign, Standing
-from onc_mirror.witnessing import Disagreement, Tally
+from onc_mirror.reconcile.findings import (
+    Count,
+    DeviceComparison,
+    Difference,
+    Reconciliation,
+    add_counts,
+    with_outcomes,
+)
+from onc_mirror.reconcile.guard import passes, stopped
+from onc_mirror.reconcile.standing import Sign, Standing
+from onc_mirror.reconcile.witnessing import Disagreement, Tally
+from onc_mirror.reconcile.words import closing_sentence, count_rows, difference_rows, witness_rows
+from onc_mirror.report.document import DeviceError
 
 DAY = datetime(2026, 11, 22, tzinfo=UTC)
 WINDOW = TimeWindow(DAY, DAY + timedelta(days=7))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onc_mirror.habits import HISTORY, falls_short, lacks_too_many, least_usual
 from onc_mirror.model import TimeWindow
+from onc_mirror.run.habits import HISTORY, falls_short, lacks_too_many, least_usual
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

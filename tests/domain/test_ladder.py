@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onc_mirror.ladder import climb
 from onc_mirror.model import Decision, Outcome
+from onc_mirror.run.ladder import climb
 from tests.support.archive_files import archive_file
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

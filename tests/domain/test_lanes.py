@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from onc_mirror.lanes import count_slots, open_lane
-from onc_mirror.pacing import Pacer
+from onc_mirror.archive.pacing import Pacer
+from onc_mirror.backfill.lanes import count_slots, open_lane
 from tests.support.mirrors import bench
 from tests.support.waiting import wait_until
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from onc_mirror.lanes import Lane
+    from onc_mirror.backfill.lanes import Lane
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from onc_mirror.model import Decision, Outcome, State
-from onc_mirror.tallying import build_report
+from onc_mirror.report.tally import build_report
 from tests.support.archive_files import DEVICE, archive_file
 
 if TYPE_CHECKING:

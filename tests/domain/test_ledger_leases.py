@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from onc_mirror.heartbeat import beating
 from onc_mirror.ledger import open_ledger
 from onc_mirror.model import Decision, Outcome
+from onc_mirror.run.heartbeat import beating
 from tests.support.archive_files import archive_file
 from tests.support.waiting import wait_until
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from onc_mirror.presence import Presence
 from onc_mirror.store.files import FileStore
+from onc_mirror.store.presence import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from onc_mirror.processes import has_ended, this_process
+from onc_mirror.run.processes import has_ended, this_process
 
-SAY_NAME = "from onc_mirror.processes import this_process; print(this_process(), flush=True); input()"
+SAY_NAME = "from onc_mirror.run.processes import this_process; print(this_process(), flush=True); input()"
 
 
 def test_this_process_has_a_name_and_has_not_ended() -> None:

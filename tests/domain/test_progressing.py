@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from onc_mirror.enduring import MOST_IN_A_ROW, Endurance
+from onc_mirror.backfill.enduring import MOST_IN_A_ROW, Endurance
 from onc_mirror.model import Decision, Outcome
-from onc_mirror.progressing import Progress
-from onc_mirror.reporting import DeviceError
+from onc_mirror.report.document import DeviceError
+from onc_mirror.transfer.progress import Progress
 from tests.support.archive_files import archive_file
 
 CAUSE = DeviceError("", "stalled", "No byte.")

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onc_mirror.model import Decision, Grade, Outcome
-from onc_mirror.reporting import DeviceError, RunReport
-from onc_mirror.tallying import build_report
+from onc_mirror.report.document import DeviceError, RunReport
+from onc_mirror.report.tally import build_report
 from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded, sizes, times
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onc_mirror.ledger.readings import ProvenBytes, Stock
-from onc_mirror.scrub_share import Share, due_before, share_of, taking
+from onc_mirror.scrub.share import Share, due_before, share_of, taking
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 STOCK = Stock(900, 9_000, 0, 0, 0, 0, NOW)

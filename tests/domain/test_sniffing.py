@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onc_mirror.model import HDF5_SIGNATURE
-from onc_mirror.sniffing import SNIFFED_BYTES, impostor
+from onc_mirror.transfer.sniffing import SNIFFED_BYTES, impostor
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Down for maintenance</title></head></html>"
 ERROR = b'{"errors":[{"errorCode":96,"errorMessage":"Archive file does not exist","parameter":"filename"}]}'

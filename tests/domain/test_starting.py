@@ -14,7 +14,7 @@ LATE = {"alembic", "h5py", "pandas", "prefect", "s3fs"}
 _LOADED = "import json, sys, {}; print(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
 
 
-@pytest.mark.parametrize("module", ["onc_mirror.cli.mirror", "onc_mirror.mirror", "onc_mirror.mirroring"])
+@pytest.mark.parametrize("module", ["onc_mirror.cli.mirror", "onc_mirror.mirror", "onc_mirror.hour"])
 def test_heavy_libraries_are_not_imported_before_the_archive_is_asked(module: str) -> None:
     command = [sys.executable, "-c", _LOADED.format(module)]
 

@@ -11,7 +11,7 @@ import pytest
 from onc_mirror.errors import StoreUnavailableError
 from onc_mirror.model import ArchiveFile, ProvenObject
 from onc_mirror.store.files import FileStore
-from onc_mirror.superseding import keep_rival, retire
+from onc_mirror.transfer.superseding import keep_rival, retire
 
 if TYPE_CHECKING:
     from pathlib import Path

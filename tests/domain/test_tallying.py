@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onc_mirror.model import Decision, Outcome
-from onc_mirror.reporting import DeviceError, RunReport
-from onc_mirror.tallying import Tally, build_report
+from onc_mirror.report.document import DeviceError, RunReport
+from onc_mirror.report.tally import Tally, build_report
 from tests.support.archive_files import DEVICE, archive_file, bounded
 
 if TYPE_CHECKING:

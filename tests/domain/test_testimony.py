@@ -14,7 +14,7 @@ from onc_mirror.archive.rows import parse_file
 from onc_mirror.layout import Kind, mirrored_key, place_of, quarantine_key, superseded_key
 from onc_mirror.model import Decision, Grade, StoredObject, Verdict
 from onc_mirror.provenance import object_metadata
-from onc_mirror.testimony import Heard, Stranger, hear_mirrored, hear_quarantined
+from onc_mirror.rebuild.testimony import Heard, Stranger, hear_mirrored, hear_quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from onc_mirror.errors import SettingsError
-from onc_mirror.times import resolve_window
+from onc_mirror.windows import resolve_window
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onc_mirror.archive import Counted
 from onc_mirror.frames import listing_frame
 from onc_mirror.model import TimeWindow
-from onc_mirror.witnessing import counted_files, disagreements, short_spans
+from onc_mirror.reconcile.witnessing import counted_files, disagreements, short_spans
 from tests.support.archive_files import BEGIN, archive_file, bounded
 
 if TYPE_CHECKING:

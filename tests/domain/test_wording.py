@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from onc_mirror.model import Decision, Outcome
-from onc_mirror.reporting import DeviceError, RunReport
-from onc_mirror.tallying import build_report
+from onc_mirror.report.document import DeviceError, RunReport
+from onc_mirror.report.tally import build_report
 from onc_mirror.wording import closing_sentence, size_text
 from tests.support.archive_files import DEVICE, archive_file
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from onc_mirror.backfilling import backfill as backfill_alone
+from onc_mirror.backfill.spanning import BackfillRequest
+from onc_mirror.backfill.story import backfill as backfill_alone
 from onc_mirror.ledger import open_ledger
 from onc_mirror.mirror import open_mirror
-from onc_mirror.reporting import RunReport
-from onc_mirror.spanning import BackfillRequest
+from onc_mirror.report.document import RunReport
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from infra.sandbox.archive.config import DEFAULT_TOKEN
-from onc_mirror.gathering import MirrorRequest
+from onc_mirror.hour import mirror_hour
 from onc_mirror.ledger import open_ledger
 from onc_mirror.mirror import open_mirror
-from onc_mirror.mirroring import mirror_hour
-from onc_mirror.reporting import RunReport
+from onc_mirror.report.document import RunReport
+from onc_mirror.run.gathering import MirrorRequest
 from tests.support.flow_runs import Deployed, rows_of, texts_below, use
 from tests.support.raw_server import unused_url
 from tests.support.waiting import wait_until

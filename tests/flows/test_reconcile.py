@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from onc_mirror.ledger import open_ledger
 from onc_mirror.mirror import open_mirror
-from onc_mirror.reconciling import ReconcileRequest, reconcile
+from onc_mirror.reconcile.story import ReconcileRequest, reconcile
 from onc_mirror.store import open_store
 
 if TYPE_CHECKING:

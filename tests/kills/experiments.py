@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from onc_mirror.reporting import RunReport
+from onc_mirror.report.document import RunReport
 from tests.kills.worlds import (
     FIRST_HOUR,
     FLOWS,

@@ -18,7 +18,7 @@ from tests.support.promises import broken_promises, look_around
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
 

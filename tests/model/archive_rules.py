@@ -17,7 +17,7 @@ marks = st.sampled_from([SOUND, SOUND, SOUND, SOUND, BROKEN])
 extensions = st.sampled_from(["hdf5", "hdf5", "txt"])
 lags = st.sampled_from([timedelta(0), timedelta(hours=3), timedelta(days=1), timedelta(days=40)])
 """How much older than now the data are."""
-delays = st.sampled_from([timedelta(0), timedelta(0), timedelta(minutes=10), timedelta(minutes=50)])
+delays = st.sampled_from([timedelta(0), timedelta(minutes=10), timedelta(minutes=50)])
 """How much later than archived a file is listed: less than the overlap, else only a reconcile can find it."""
 
 ODD_NAMES = ["../../escaped.hdf5", "a/b.hdf5", "nul\0.hdf5", "a" * 5000 + ".hdf5", "", ".", None, 17]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from onc_mirror.model import ArchiveFile
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
     from tests.model.world import Entry, RunSeen, World
     from tests.support.memory_archive import Shelved
 

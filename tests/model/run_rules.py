@@ -25,10 +25,10 @@ class RunRules(Machine):
         self.world.now += after
         self.checked_run()
 
-    @rule(hours=st.integers(1, 3))
-    def run_every_hour(self, hours: int) -> None:
-        for _ in range(hours):
-            self.world.now += timedelta(hours=1)
+    @rule(times=st.integers(1, 3), apart=st.sampled_from([timedelta(minutes=20), timedelta(hours=1)]))
+    def run_again_and_again(self, times: int, apart: timedelta) -> None:
+        for _ in range(times):
+            self.world.now += apart
             self.checked_run()
 
     @rule()

@@ -39,13 +39,16 @@ class TroubleRules(Machine):
         if kind is Kind.BIT_FLIP and not name.endswith(".hdf5"):
             return  # in other formats nobody can tell
         self.world.archive.fault(kind, filename=name, endpoint="download", count=count)
-        if kind is Kind.BIT_FLIP or (kind is Kind.SHORT and self.world.size_is_unknown(name)):
+        untold = kind is Kind.BIT_FLIP or (kind is Kind.SHORT and self.world.size_is_unknown(name))
+        if untold and count != 1:  # damage that comes once is told by the second download
             self.world.flipped.add(name)
 
     @rule(kind=st.sampled_from(OF_A_FILE), count=times)
     def next_files_fail(self, kind: Kind, count: int | None) -> None:
         """Files that are still to come, and all that were not fetched yet."""
-        if kind not in {Kind.BIT_FLIP, Kind.SHORT, Kind.GONE_BETWEEN}:  # these are remembered by name
+        if kind is Kind.BIT_FLIP:
+            self.world.archive.fault(kind, filename="*.hdf5", endpoint="download", count=1)
+        elif kind not in {Kind.SHORT, Kind.GONE_BETWEEN}:  # these are remembered by name
             self.world.archive.fault(kind, endpoint="download", count=count)
 
     @rule(device=st.sampled_from([*DEVICES, None]), kind=st.sampled_from(OF_A_LISTING + OF_EVERYTHING), count=times)

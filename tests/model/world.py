@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onc_mirror.errors import MirrorError
-from onc_mirror.gathering import MirrorRequest
+from onc_mirror.hour import mirror_hour
 from onc_mirror.ledger import Ledger, open_ledger
 from onc_mirror.ledger.rows import exact_names
 from onc_mirror.mirror import Mirror
-from onc_mirror.mirroring import mirror_hour
+from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.scratch import Scratch
 from onc_mirror.settings import load_settings
 from onc_mirror.utc import as_utc
@@ -32,7 +32,7 @@ from tests.support.memory_store import Bucket, MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
     from onc_mirror.settings import MirrorSettings
     from tests.support.memory_archive import Asked, Shelved
 

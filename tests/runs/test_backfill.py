@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.sandbox.archive.faults import Kind
-from onc_mirror.backfilling import Work, backfill, run_slices
-from onc_mirror.enduring import MOST_IN_A_ROW
+from onc_mirror.backfill.enduring import MOST_IN_A_ROW
+from onc_mirror.backfill.forecasting import look_ahead
+from onc_mirror.backfill.lanes import open_lane
+from onc_mirror.backfill.spanning import BackfillRequest, Span, data_days
+from onc_mirror.backfill.story import Work, backfill, run_slices
 from onc_mirror.errors import SettingsError
-from onc_mirror.forecasting import look_ahead
-from onc_mirror.gathering import Inquiry, MirrorRequest
-from onc_mirror.lanes import open_lane
 from onc_mirror.model import ArchiveFile, Decision, Outcome, TimeWindow
-from onc_mirror.progressing import NoSliceWatcher
-from onc_mirror.reporting import RunReport
-from onc_mirror.runs import Run
+from onc_mirror.report.document import RunReport
+from onc_mirror.report.tally import MOST_NAMED, Tally
+from onc_mirror.run.gathering import Inquiry, MirrorRequest
+from onc_mirror.run.life import Run
 from onc_mirror.selection import Selection
-from onc_mirror.spanning import BackfillRequest, Span, data_days
-from onc_mirror.tallying import MOST_NAMED, Tally
+from onc_mirror.transfer.progress import NoSliceWatcher
 from tests.support.mirrors import NOON, bench
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from onc_mirror.forecasting import Forecast
-    from onc_mirror.slicing import Slice
+    from onc_mirror.backfill.forecasting import Forecast
+    from onc_mirror.backfill.slicing import Slice
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
 
@@ -321,7 +321,7 @@ def test_the_devices_are_those_that_were_in_the_water_then(mirror: Bench) -> Non
 
 
 def test_what_a_run_over_years_names_is_bounded(mirror: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onc_mirror.backfilling.MOST_NAMED", 10)
+    monkeypatch.setattr("onc_mirror.backfill.story.MOST_NAMED", 10)
     mirror.archive.fault(Kind.NOT_READY, filename="*_20220501T*")
 
     report = run(mirror)

@@ -15,7 +15,7 @@ from tests.support.mirrors import bench
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
 

@@ -13,7 +13,7 @@ from onc_mirror.errors import StalledError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
     from tests.support.mirrors import Bench
 
 DEVICE = "TUMPMTSPECTROMETER001"

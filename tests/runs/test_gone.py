@@ -11,10 +11,10 @@ import pytest
 from infra.sandbox.archive.config import ArchiveConfig
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.frames import files_from_frame, read_csv
-from onc_mirror.gathering import MirrorRequest
-from onc_mirror.mirroring import mirror_hour
+from onc_mirror.hour import mirror_hour
 from onc_mirror.model import TimeWindow
-from onc_mirror.run_transfers import NoWatcher
+from onc_mirror.run.gathering import MirrorRequest
+from onc_mirror.transfer.batch import NoWatcher
 from tests.support.archive import running_archive
 from tests.support.mirrors import NOON, Bench, bench
 

@@ -14,13 +14,13 @@ import pytest
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.model import Decision, Grade
-from onc_mirror.quarantining import look_up, retry
-from onc_mirror.releasing import release
+from onc_mirror.quarantine.checks import look_up, retry
+from onc_mirror.quarantine.releasing import release
 from onc_mirror.store import open_store
 
 if TYPE_CHECKING:
     from onc_mirror.ledger import Dossier
-    from onc_mirror.reporting import ReportedFile, RunReport
+    from onc_mirror.report.document import ReportedFile, RunReport
     from tests.support.mirrors import Bench
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ from sqlalchemy import create_engine, text
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import SettingsError
-from onc_mirror.rebuilding import rebuild
-from onc_mirror.reconciling import ReconcileRequest, reconcile
-from onc_mirror.scrubbing import ScrubRequest, scrub
+from onc_mirror.rebuild.story import rebuild
+from onc_mirror.reconcile.story import ReconcileRequest, reconcile
+from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.store import open_store
 from tests.support.mirrors import NOON, Bench, bench
 from tests.support.rot import rot
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from onc_mirror.rebuilding import Rebuilt
+    from onc_mirror.rebuild.story import Rebuilt
     from tests.support.archive import RunningArchive
     from tests.support.stores import Endpoint
 

@@ -13,8 +13,7 @@ from sqlalchemy import create_engine, text
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import BucketMissingError
-from onc_mirror.gathering import begin_inquiry
-from onc_mirror.reconciling import (
+from onc_mirror.reconcile.story import (
     FLOW,
     ReconcileRequest,
     fix_window,
@@ -22,7 +21,8 @@ from onc_mirror.reconciling import (
     reconcile,
     survey_devices,
 )
-from onc_mirror.runs import begin_run
+from onc_mirror.run.gathering import begin_inquiry
+from onc_mirror.run.life import begin_run
 from onc_mirror.store import open_store
 from tests.support.mirrors import NOON, Bench, bench
 from tests.support.stores import running_swift
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from onc_mirror.reconciliation import Reconciliation
+    from onc_mirror.reconcile.findings import Reconciliation
     from tests.support.archive import RunningArchive
     from tests.support.stores import Endpoint
 

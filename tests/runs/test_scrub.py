@@ -14,7 +14,7 @@ import pytest
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import BucketMissingError
-from onc_mirror.scrubbing import ScrubRequest, scrub
+from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.store import open_store
 from tests.support.mirrors import NOON, Bench, bench
 from tests.support.rot import rot
@@ -23,7 +23,7 @@ from tests.support.stores import S3_STORES, STORES, running_ceph, running_swift
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from onc_mirror.scrub_findings import Scrubbed
+    from onc_mirror.scrub.findings import Scrubbed
     from tests.support.archive import RunningArchive
     from tests.support.stores import Endpoint
 

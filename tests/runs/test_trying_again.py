@@ -11,7 +11,7 @@ from infra.sandbox.archive.faults import Kind
 from onc_mirror.model import Decision
 
 if TYPE_CHECKING:
-    from onc_mirror.reporting import ReportedFile, RunReport
+    from onc_mirror.report.document import ReportedFile, RunReport
     from tests.support.mirrors import Bench
 
 DEVICE = "TUMPMTSPECTROMETER001"

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from onc_mirror.gathering import MirrorRequest
-from onc_mirror.mirroring import mirror_hour
+from onc_mirror.hour import mirror_hour
+from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.validation import Validator
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from onc_mirror.model import Grade, Verdict
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
     from tests.support.mirrors import Bench
 
 DEVICE = "TUMPMTSPECTROMETER001"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from onc_mirror import run_planning
+from onc_mirror.run import plans
 from onc_mirror.selection import Selection
 from tests.support.mirrors import bench
 
@@ -66,7 +66,7 @@ def test_a_run_takes_up_a_bounded_number_the_newest_first(mirror: Bench, monkeyp
     assert {name[31:33] for name in texts} > {"10", "11"}
     mirror.turn(mirror.now + timedelta(minutes=1))
     widen(mirror, "hdf5", "txt")
-    monkeypatch.setattr(run_planning, "WIDENED_AT_ONCE", 3)
+    monkeypatch.setattr(plans, "WIDENED_AT_ONCE", 3)
 
     mirror.run(devices=(DEVICE,))
     first = set(texts) & mirrored(mirror)

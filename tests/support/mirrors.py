@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from onc_mirror.gathering import MirrorRequest
+from onc_mirror.hour import mirror_hour
 from onc_mirror.ledger import open_ledger
 from onc_mirror.mirror import open_mirror
-from onc_mirror.mirroring import mirror_hour
+from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.settings import MirrorSettings, load_settings
 from onc_mirror.store import ObjectStore, open_store
 from tests.support.promises import broken_promises, look_around
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from onc_mirror.mirror import Mirror
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
     from tests.support.archive import RunningArchive
 
 NOON = datetime(2022, 5, 2, 12, 30, tzinfo=UTC)

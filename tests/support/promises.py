@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from onc_mirror.ledger import Ledger
     from onc_mirror.model import StoredObject
-    from onc_mirror.reporting import RunReport
+    from onc_mirror.report.document import RunReport
     from onc_mirror.settings import MirrorSettings
     from onc_mirror.store import ObjectStore
     from tests.support.archive import RunningArchive

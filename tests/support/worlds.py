@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from onc_mirror.comparing import Worlds, compare, objects_frame, spans_frame
 from onc_mirror.frames import listing_frame, typed_column
 from onc_mirror.layout import mirrored_key
 from onc_mirror.ledger.entries import COLUMNS as ENTRY
 from onc_mirror.ledger.snapshots import COLUMNS
 from onc_mirror.model import StoredObject
 from onc_mirror.planning import plan
+from onc_mirror.reconcile.comparing import Worlds, compare, objects_frame, spans_frame
 from onc_mirror.selection import Selection
 from tests.support.archive_files import BEGIN, DEVICE
 

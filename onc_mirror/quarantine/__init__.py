@@ -1,0 +1,1 @@
+"""What an operator may ask and say of bad files."""

@@ -1,0 +1,1 @@
+"""Archive, ledger and bucket compared, and what is missing fetched again."""

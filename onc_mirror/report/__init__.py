@@ -1,0 +1,1 @@
+"""What became of every file of a run, in numbers that add up."""

@@ -1,0 +1,1 @@
+"""Stored objects read back and held against what was proven."""
