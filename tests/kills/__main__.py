@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.kills.places import EVERY, Place, experimenting
+from tests.kills.worlds import FLOWS
 from tests.support.effects import boundaries
 
 if TYPE_CHECKING:
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
 def main() -> int:
     """Kill as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tests.kills", description="Kill the mirror, many times.")
+    parser.add_argument("--flow", choices=FLOWS, help="kill only this one (each)")
     parser.add_argument("--boundaries", type=int, default=sys.maxsize, help="at most, on each place (all)")
     parser.add_argument("--random", type=int, default=50, help="random moments on each place (50)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of the random moments")
     chosen = parser.parse_args()
     _say(f"seed {chosen.seed}")
     dice = random.Random(chosen.seed)  # noqa: S311 - no secret hangs on it
-    wrong = sum(_kill_on(place, chosen.boundaries, chosen.random, dice) for place in EVERY)
+    places = [place for place in EVERY if chosen.flow in {None, place.flow}]
+    wrong = sum(_kill_on(place, chosen.boundaries, chosen.random, dice) for place in places)
     _say(f"{wrong} kills ended otherwise than promised")
     return int(wrong > 0)
 
