@@ -67,7 +67,7 @@ def plan_listings(
         listings: What was listed.
         again: Files to try again, although they are quarantined.
     """
-    planned = pd.concat([_claim_device(mirror, inquiry, listing, again) for listing in [*listings, _NOTHING]])
+    planned = pd.concat([_claim_device(mirror, inquiry, listing, again) for listing in list(listings) or [_NOTHING]])
     decided = planning.to_record(planned)
     if not inquiry.request.sees_everything:
         # What a person leaves out today is not what the settings leave out: the next hourly run must see it.
