@@ -10,10 +10,12 @@ from pathlib import Path
 from hypothesis.stateful import Bundle, RuleBasedStateMachine
 
 from onc_mirror.ledger import open_ledger
+from onc_mirror.model import Decision
 from tests.model import promises
 from tests.model.world import RunSeen, new_world
 
 _MOST_DAYS = 12
+_UNFINISHED = frozenset({Decision.HELD, Decision.FAILED})
 
 taken_in = Bundle("taken_in")
 """Names of files of the archive."""
@@ -50,10 +52,13 @@ class Machine(RuleBasedStateMachine):
         for _ in range(_MOST_DAYS):
             run = self.checked_run()
             assert run.report is not None, run.refusal
-            if not (run.report.held or run.report.failed or run.report.errors):
+            waiting = {file.filename for file in run.report.files if file.decision in _UNFINISHED}
+            # What is away from an archive that lists nothing beside it may be hard to get, or gone: it waits longer.
+            if not (waiting & world.names() or run.report.errors):
                 break
             world.now += timedelta(days=1)  # as far apart as the tries of a file
-        promises.check_quiet(world, self.checked_run())
+        if not waiting:
+            promises.check_quiet(world, self.checked_run())
         promises.check_converged(world)
 
 

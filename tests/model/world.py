@@ -128,6 +128,10 @@ class World:
         self.archive.replace(filename, body, **changes)
         self.versions[filename].append(body)
 
+    def names(self) -> set[Any]:
+        """The names of all files that the archive lists now."""
+        return {shelved.row.get("filename") for shelved in self.archive.everything()}
+
     def size_is_unknown(self, filename: str) -> bool:
         """Whether the archive's row of the file does not say how long it is, as far as it has one."""
         return any(
