@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 TOKEN = "0c4na7y0-1234-4bcd-8e9f-a70c3n0c1100"
 
 
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Undo what a command run in this process says about logging."""
+    loggers = [logging.getLogger(name) for name in ("onc_mirror", "onc_mirror.settings", "onc_mirror.devices")]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, (level, propagate) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
 @pytest.fixture(scope="session")
 def one_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArchive]:
     # Here, as most folders need no archive, and aiohttp takes long to import.
@@ -29,8 +41,9 @@ def one_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArc
 
 @pytest.fixture
 def archive(one_archive: RunningArchive) -> RunningArchive:
-    """A stand-in of the archive without faults; the same for all tests of a worker."""
+    """A stand-in of the archive without faults, with the time of this machine; the same for all tests of a worker."""
     one_archive.faults.clear()
+    one_archive.set_clock(None)
     one_archive.forget_requests()
     return one_archive
 
