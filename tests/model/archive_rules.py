@@ -36,18 +36,16 @@ class ArchiveRules(Machine):
 
     @initialize(target=taken_in)
     def begin_with_a_good_hour(self) -> MultipleResults[str]:
-        """Some files that the mirror has, as most troubles are about such."""
+        """Some files that the mirror has, as most troubles are about such, and one that it does not want so far."""
         self.checked_run()
-        names = [*self._put_one_by_one(DEVICES[0], 2), *self._put_one_by_one(DEVICES[1], 1)]
+        unwanted = self._put(self._row(DEVICES[1], "txt", timedelta(0)), SOUND, self.world.now)
+        names = [unwanted, *self._put_one_by_one(DEVICES[0], 2), *self._put_one_by_one(DEVICES[1], 1)]
         self.checked_run()
         return multiple(*names)
 
     @rule(target=taken_in, device=devices, extension=extensions, mark=marks, lag=lags, delay=delays)
     def take_in(self, device: str, extension: str, mark: bytes, lag: timedelta, delay: timedelta) -> str:
-        row = self._row(device, extension, lag)
-        body = self._body(mark)
-        self.world.put(_sized(row, body), body, device, self.world.now + delay)
-        return str(row["filename"])
+        return self._put(self._row(device, extension, lag), mark, self.world.now + delay)
 
     @rule(target=taken_in, device=devices, count=st.integers(2, 4))
     def take_in_an_hour(self, device: str, count: int) -> MultipleResults[str]:
@@ -95,14 +93,16 @@ class ArchiveRules(Machine):
             self.world.put(now.row | self._archived_now(), now.body, now.device_code, self.world.now)
         return name
 
+    def _put(self, row: dict[str, Any], mark: bytes, listed_from: datetime) -> str:
+        body = self._body(mark)
+        self.world.put(_sized(row, body), body, row["deviceCode"], listed_from)
+        return str(row["filename"])
+
     def _put_one_by_one(self, device: str, count: int) -> list[str]:
         names = []
         for _ in range(count):
-            body = self._body(SOUND)
-            row = _sized(self._row(device, "hdf5", timedelta(hours=1)), body)
-            self.world.put(row, body, device)
+            names.append(self._put(self._row(device, "hdf5", timedelta(hours=1)), SOUND, self.world.now))
             self.world.now += timedelta(minutes=5)
-            names.append(str(row["filename"]))
         return names
 
     def _present(self, name: str) -> Any:

@@ -25,7 +25,7 @@ class History(ArchiveRules, TroubleRules, RunRules):
 
 TestHistory = pytest.mark.timeout(LONG_S if LONG else 600)(History.TestCase)
 TestHistory.settings = settings(
-    max_examples=3000 if LONG else 40,
+    max_examples=3000 if LONG else 35,
     stateful_step_count=25,
     derandomize=not LONG,
     deadline=None,

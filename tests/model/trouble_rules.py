@@ -46,10 +46,12 @@ class TroubleRules(Machine):
     @rule(kind=st.sampled_from(OF_A_FILE), count=times)
     def next_files_fail(self, kind: Kind, count: int | None) -> None:
         """Files that are still to come, and all that were not fetched yet."""
-        if kind is Kind.BIT_FLIP:
-            self.world.archive.fault(kind, filename="*.hdf5", endpoint="download", count=1)
-        elif kind not in {Kind.SHORT, Kind.GONE_BETWEEN}:  # these are remembered by name
+        if kind not in {Kind.BIT_FLIP, Kind.SHORT, Kind.GONE_BETWEEN}:  # these are remembered by name
             self.world.archive.fault(kind, endpoint="download", count=count)
+
+    @rule()
+    def next_download_is_damaged(self) -> None:
+        self.world.archive.fault(Kind.BIT_FLIP, filename="*.hdf5", endpoint="download", count=1)
 
     @rule(device=st.sampled_from([*DEVICES, None]), kind=st.sampled_from(OF_A_LISTING + OF_EVERYTHING), count=times)
     def archive_fails(self, device: str | None, kind: Kind, count: int | None) -> None:
