@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tests.support.archive import RunningArchive
     from tests.support.postgresql import PostgresqlServer
+    from tests.support.stores import Endpoint
 
 TOKEN = "0c4na7y0-1234-4bcd-8e9f-a70c3n0c1100"
 
@@ -46,6 +47,24 @@ def archive(one_archive: RunningArchive) -> RunningArchive:
     one_archive.set_clock(None)
     one_archive.forget_requests()
     return one_archive
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """An OpenStack Swift; the same for all tests of a worker, each in a bucket of its own."""
+    from tests.support.stores import running_swift  # noqa: PLC0415 - boto3 takes long to import
+
+    with running_swift(tmp_path_factory.mktemp("swift")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """A Ceph RADOS Gateway; the same for all tests of a worker, each in a bucket of its own."""
+    from tests.support.stores import running_ceph  # noqa: PLC0415 - as for Swift
+
+    with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +8,7 @@ from onc_mirror.cli import main
 from tests.support.console import Answer, Console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.archive import RunningArchive
@@ -39,9 +38,8 @@ def console(archive: RunningArchive, tmp_path: Path) -> Console:
 @pytest.fixture
 def in_process(
     console: Console, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Answer]]:
+) -> Callable[..., Answer]:
     """As `console.run` without a process, for what a process would show no better."""
-    level = logging.getLogger("onc_mirror").level
 
     def run(*arguments: str, **variables: str | None) -> Answer:
         with monkeypatch.context() as patch:
@@ -54,5 +52,4 @@ def in_process(
         said = capfd.readouterr()
         return console.checked(Answer(code, said.out, said.err))
 
-    yield run
-    logging.getLogger("onc_mirror").setLevel(level)
+    return run

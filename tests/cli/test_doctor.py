@@ -16,11 +16,10 @@ from onc_mirror.mirror import open_archive
 from onc_mirror.settings import load_settings
 from tests.support.faulty_s3 import FaultyS3, faulty_s3
 from tests.support.raw_server import answer, raw_server, unused_url
-from tests.support.stores import running_swift
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.support.archive import RunningArchive
     from tests.support.console import Answer, Console
@@ -101,12 +100,6 @@ def test_a_device_in_trouble_is_named(in_process: Callable[..., Answer], archive
     assert answer.code == 1
     assert bad.startswith(f"BAD  device {LIDAR}: ")
     assert answer.out.endswith("1 of 17 checks are bad.\n")
-
-
-@pytest.fixture(scope="module")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_swift(tmp_path_factory.mktemp("swift")) as endpoint:
-        yield endpoint
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from onc_mirror.store import open_store
 from tests.support.memory_store import Bucket, MemoryStore
-from tests.support.stores import S3_STORES, STORES, running_ceph, running_swift, store_settings
+from tests.support.stores import S3_STORES, STORES, store_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,18 +48,6 @@ class MemoryPlace(Place):
         prefix = whole.removeprefix(self.url).strip("/")
         there = None if whole == self.missing_url else self.kept
         return MemoryStore(there, url=whole, prefix=f"{prefix}/" if prefix else "")
-
-
-@pytest.fixture(scope="session")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_swift(tmp_path_factory.mktemp("swift")) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="session")
-def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
-        yield endpoint
 
 
 @pytest.fixture(params=S3_STORES)

@@ -9,7 +9,6 @@ import pytest
 from infra.sandbox.options import SandboxOptions
 from infra.sandbox.up import running_sandbox
 from tests.support.flow_runs import ArchiveControl, Deployed, environment_of, use
-from tests.support.stores import running_ceph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,12 +27,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     )
     with running_sandbox(options, print) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
-        yield endpoint
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.sandbox.archive.faults import Kind
+from tests.support.mirrors import on_ladder
 
 if TYPE_CHECKING:
     from tests.support.mirrors import Bench
@@ -21,10 +22,7 @@ SHORT_LADDER = (timedelta(minutes=10), timedelta(minutes=10))
 
 @pytest.fixture
 def mirror(lone_mirror: Bench) -> Bench:
-    lone_mirror.settings = lone_mirror.settings.model_copy(
-        update={"hold_delays": LADDER, "retry_delays_s": (), "stall_timeout_s": 30.0}
-    )
-    return lone_mirror
+    return on_ladder(lone_mirror, LADDER)
 
 
 def states(mirror: Bench) -> set[str]:

@@ -16,11 +16,9 @@ import pytest
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.store import open_store
 from tests.support.mirrors import bench
-from tests.support.stores import STORES, running_ceph, running_swift
+from tests.support.stores import STORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
     from tests.support.stores import Endpoint
@@ -31,18 +29,6 @@ VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 FIRST_KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
 SECOND_KEY = f"raw/{DEVICE}/2022/05/01/{VICTIM}"
 STRAWB_KEY = f"{DEVICE.lower()}/2022_05/{VICTIM}"
-
-
-@pytest.fixture(scope="session")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_swift(tmp_path_factory.mktemp("swift")) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="session")
-def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
-        yield endpoint
 
 
 @pytest.fixture(params=STORES)

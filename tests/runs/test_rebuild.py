@@ -18,10 +18,9 @@ from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.store import open_store
 from tests.support.mirrors import NOON, Bench, bench
 from tests.support.rot import rot
-from tests.support.stores import STORES, running_ceph, running_swift
+from tests.support.stores import STORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from onc_mirror.rebuild.story import Rebuilt
@@ -43,18 +42,6 @@ class Known:
 
     rows: dict[str, dict[str, Any]]
     watermarks: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_swift(tmp_path_factory.mktemp("swift")) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="module")
-def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
-        yield endpoint
 
 
 @pytest.fixture(params=[(store, layout) for store in STORES for layout in ("raw", "strawb")], ids="-".join)

@@ -25,7 +25,6 @@ from onc_mirror.run.gathering import begin_inquiry
 from onc_mirror.run.life import begin_run
 from onc_mirror.store import open_store
 from tests.support.mirrors import NOON, Bench, bench
-from tests.support.stores import running_swift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +37,6 @@ if TYPE_CHECKING:
 DEVICE = "TUMPMTSPECTROMETER001"
 RECOVERED = "TUMSTANDARDMODULE003"
 FOLDER = f"raw/{DEVICE}/2022/05/02/"
-
-
-@pytest.fixture(scope="module")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_swift(tmp_path_factory.mktemp("swift")) as endpoint:
-        yield endpoint
 
 
 @pytest.fixture(params=["file", "swift"])

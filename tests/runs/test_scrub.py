@@ -18,11 +18,9 @@ from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.store import open_store
 from tests.support.mirrors import NOON, Bench, bench
 from tests.support.rot import rot
-from tests.support.stores import S3_STORES, STORES, running_ceph, running_swift
+from tests.support.stores import S3_STORES, STORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from onc_mirror.scrub.findings import Scrubbed
     from tests.support.archive import RunningArchive
     from tests.support.stores import Endpoint
@@ -31,18 +29,6 @@ ROOT = Path(__file__).parents[2]
 DEVICE = "TUMPMTSPECTROMETER001"
 VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
-
-
-@pytest.fixture(scope="module")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_swift(tmp_path_factory.mktemp("swift")) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="module")
-def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
-        yield endpoint
 
 
 @pytest.fixture(params=STORES)

@@ -9,6 +9,7 @@ import pytest
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.model import Decision
+from tests.support.mirrors import on_ladder
 
 if TYPE_CHECKING:
     from onc_mirror.report.document import ReportedFile, RunReport
@@ -21,10 +22,7 @@ LADDER = (timedelta(minutes=30), timedelta(hours=6))
 
 @pytest.fixture
 def mirror(lone_mirror: Bench) -> Bench:
-    lone_mirror.settings = lone_mirror.settings.model_copy(
-        update={"hold_delays": LADDER, "retry_delays_s": (), "stall_timeout_s": 30.0}
-    )
-    return lone_mirror
+    return on_ladder(lone_mirror, LADDER)
 
 
 def of_victim(report: RunReport) -> ReportedFile:

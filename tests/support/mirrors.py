@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from onc_mirror.hour import mirror_hour
@@ -86,6 +86,14 @@ def bench(archive: RunningArchive, folder: Path, **overrides: Any) -> Bench:
     }
     archive.set_clock(NOON)
     return Bench(archive, load_settings(**chosen | overrides))
+
+
+def on_ladder(mirror: Bench, delays: tuple[timedelta, ...]) -> Bench:
+    """Have `mirror` try a file once per run and again after `delays`, with patience for a busy machine."""
+    mirror.settings = mirror.settings.model_copy(
+        update={"hold_delays": delays, "retry_delays_s": (), "stall_timeout_s": 30.0}
+    )
+    return mirror
 
 
 def _sha256(store: ObjectStore, key: str) -> str:
