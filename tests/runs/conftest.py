@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -8,16 +8,33 @@ from tests.support.archive import running_archive
 from tests.support.mirrors import bench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
+    from tests.support.stores import Endpoint
 
 
 @pytest.fixture
 def mirror(archive: RunningArchive, tmp_path: Path) -> Bench:
     return bench(archive, tmp_path)
+
+
+@pytest.fixture
+def bench_in(
+    request: pytest.FixtureRequest, archive: RunningArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Bench]:
+    """Set up a mirror into a kind of store, in a bucket of its own: `bench_in("swift", layout="raw")`."""
+
+    def made(store: str, **overrides: Any) -> Bench:
+        if store != "file":
+            endpoint: Endpoint = request.getfixturevalue(store)
+            endpoint.use(monkeypatch)
+            overrides["store_url"] = f"s3://{endpoint.create_bucket()}/mirror"
+        return bench(archive, tmp_path, **overrides)
+
+    return made
 
 
 @pytest.fixture

@@ -15,13 +15,12 @@ import pytest
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.store import open_store
-from tests.support.mirrors import bench
 from tests.support.stores import STORES
 
 if TYPE_CHECKING:
-    from tests.support.archive import RunningArchive
+    from collections.abc import Callable
+
     from tests.support.mirrors import Bench
-    from tests.support.stores import Endpoint
 
 ROOT = Path(__file__).parents[2]
 DEVICE = "TUMPMTSPECTROMETER001"
@@ -32,16 +31,9 @@ STRAWB_KEY = f"{DEVICE.lower()}/2022_05/{VICTIM}"
 
 
 @pytest.fixture(params=STORES)
-def mirrored(
-    request: pytest.FixtureRequest, archive: RunningArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
+def mirrored(request: pytest.FixtureRequest, bench_in: Callable[..., Bench]) -> Bench:
     """A mirror, into every kind of store, that has done an hour."""
-    if request.param == "file":
-        mirror = bench(archive, tmp_path)
-    else:
-        endpoint: Endpoint = request.getfixturevalue(request.param)
-        endpoint.use(monkeypatch)
-        mirror = bench(archive, tmp_path, store_url=f"s3://{endpoint.create_bucket()}")
+    mirror = bench_in(request.param)
     assert mirror.run(devices=(DEVICE,)).mirrored == 10
     return mirror
 

@@ -21,11 +21,11 @@ from tests.support.rot import rot
 from tests.support.stores import STORES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from onc_mirror.rebuild.story import Rebuilt
     from tests.support.archive import RunningArchive
-    from tests.support.stores import Endpoint
 
 DEVICE = "TUMPMTSPECTROMETER001"
 NAME = DEVICE + "_20220502T{}0000.000Z-SDAQ-PMTSPEC.hdf5"
@@ -45,17 +45,10 @@ class Known:
 
 
 @pytest.fixture(params=[(store, layout) for store in STORES for layout in ("raw", "strawb")], ids="-".join)
-def lived(
-    request: pytest.FixtureRequest, archive: RunningArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
+def lived(request: pytest.FixtureRequest, bench_in: Callable[..., Bench]) -> Bench:
     """A mirror with some hours of one device, into every kind of store and layout, to which much has happened."""
     store, layout = request.param
-    overrides: dict[str, Any] = {"layout": layout}
-    if store != "file":
-        endpoint: Endpoint = request.getfixturevalue(store)
-        endpoint.use(monkeypatch)
-        overrides["store_url"] = f"s3://{endpoint.create_bucket()}/mirror"
-    return much_happens_to(bench(archive, tmp_path, **overrides))
+    return much_happens_to(bench_in(store, layout=layout))
 
 
 @pytest.fixture

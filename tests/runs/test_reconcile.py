@@ -27,12 +27,11 @@ from onc_mirror.store import open_store
 from tests.support.mirrors import NOON, Bench, bench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from onc_mirror.reconcile.findings import Reconciliation
     from tests.support.archive import RunningArchive
-    from tests.support.stores import Endpoint
 
 DEVICE = "TUMPMTSPECTROMETER001"
 RECOVERED = "TUMSTANDARDMODULE003"
@@ -40,16 +39,9 @@ FOLDER = f"raw/{DEVICE}/2022/05/02/"
 
 
 @pytest.fixture(params=["file", "swift"])
-def everywhere(
-    request: pytest.FixtureRequest, archive: RunningArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
+def everywhere(request: pytest.FixtureRequest, bench_in: Callable[..., Bench]) -> Bench:
     """A mirror with two hours of one device in it, in a folder and in a bucket."""
-    overrides = {}
-    if request.param == "swift":
-        endpoint: Endpoint = request.getfixturevalue("swift")
-        endpoint.use(monkeypatch)
-        overrides["store_url"] = f"s3://{endpoint.create_bucket()}/mirror"
-    return begun(bench(archive, tmp_path, **overrides))
+    return begun(bench_in(request.param))
 
 
 @pytest.fixture

@@ -21,9 +21,10 @@ from tests.support.rot import rot
 from tests.support.stores import S3_STORES, STORES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from onc_mirror.scrub.findings import Scrubbed
     from tests.support.archive import RunningArchive
-    from tests.support.stores import Endpoint
 
 ROOT = Path(__file__).parents[2]
 DEVICE = "TUMPMTSPECTROMETER001"
@@ -32,26 +33,14 @@ KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
 
 
 @pytest.fixture(params=STORES)
-def everywhere(
-    request: pytest.FixtureRequest, archive: RunningArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
+def everywhere(request: pytest.FixtureRequest, bench_in: Callable[..., Bench]) -> Bench:
     """A mirror, into every kind of store, with ten files of one device in it."""
-    return begun(archive, tmp_path, request, monkeypatch)
+    return filled(bench_in(request.param))
 
 
 @pytest.fixture
 def mirror(archive: RunningArchive, tmp_path: Path) -> Bench:
     return filled(bench(archive, tmp_path))
-
-
-def begun(
-    archive: RunningArchive, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
-    if request.param == "file":
-        return filled(bench(archive, folder))
-    endpoint: Endpoint = request.getfixturevalue(request.param)
-    endpoint.use(monkeypatch)
-    return filled(bench(archive, folder, store_url=f"s3://{endpoint.create_bucket()}/mirror"))
 
 
 def filled(mirror: Bench) -> Bench:
