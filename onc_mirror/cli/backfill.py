@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import click
-from rich.console import Console
 
 from onc_mirror.backfill.forecasting import look_ahead
 from onc_mirror.backfill.spanning import BackfillRequest, data_days
@@ -15,11 +13,10 @@ from onc_mirror.backfill.story import backfill as run_backfill
 from onc_mirror.backfill.words import forecast_sentence
 from onc_mirror.cli.narrowing import selection_of
 from onc_mirror.cli.options import Choice, choosing_data, json_option
-from onc_mirror.cli.progress import progress_bar, waits_told
 from onc_mirror.cli.reports import print_report
+from onc_mirror.cli.running import quieten, running
 from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.errors import SettingsError
-from onc_mirror.mirror import open_mirror
 from onc_mirror.settings import load_settings
 
 if TYPE_CHECKING:
@@ -54,13 +51,9 @@ def backfill(
     Exit codes: 0 all is accounted for, 1 something failed, 2 wrong option or setting, 3 done, but files are held or
     quarantined; 130 or 143 when stopped. With --dry-run 0, or 1 when something could not be listed.
     """
-    verbose = context.find_root().params["verbose"]
-    if not as_json and not verbose:
-        # The table says it all again at the end, in better words.
-        logging.getLogger("onc_mirror").setLevel(logging.CRITICAL)
+    quieten(context, as_json=as_json)
     settings = load_settings()
-    console = Console(stderr=True)
-    with open_mirror(settings) as parts, progress_bar(console) as bar, waits_told(console, as_log=verbose):
+    with running(context, settings) as (parts, bar):
         request = _request(parts, choice, only_failed=only is not None)
         if dry_run:
             forecast = look_ahead(parts, request, bar)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from onc_mirror.cli.narrowing import selection_of
 from onc_mirror.cli.options import Choice, choosing, files_option, json_option
-from onc_mirror.cli.progress import progress_bar, waits_told
 from onc_mirror.cli.reports import print_report
+from onc_mirror.cli.running import quieten, running
 from onc_mirror.errors import SettingsError
 from onc_mirror.hour import mirror_hour
-from onc_mirror.mirror import open_mirror
 from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.settings import load_settings
 
@@ -41,16 +38,12 @@ def mirror(context: click.Context, choice: Choice, *, files: Path | None, as_jso
     Exit codes: 0 all is accounted for, 1 something failed, 2 wrong option or setting, 3 done, but files are held or
     quarantined; 130 or 143 when stopped. Stopping or killing it is harmless: the next run goes on from there.
     """
-    verbose = context.find_root().params["verbose"]
-    if not as_json and not verbose:
-        # The table says it all again at the end, in better words.
-        logging.getLogger("onc_mirror").setLevel(logging.CRITICAL)
+    quieten(context, as_json=as_json)
     settings = load_settings()
     only = None if files is None else _listed_in(files)
     if only is not None and (choice.narrows_files or _request(choice) != MirrorRequest()):
         raise SettingsError("--files already says which files; leave the other filters out.")
-    console = Console(stderr=True)
-    with open_mirror(settings) as parts, progress_bar(console) as bar, waits_told(console, as_log=verbose):
+    with running(context, settings) as (parts, bar):
         request = (
             replace(_request(choice), selection=selection_of(parts, choice))
             if only is None

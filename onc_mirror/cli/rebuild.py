@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from onc_mirror.cli.options import json_option
-from onc_mirror.cli.progress import progress_bar, waits_told
+from onc_mirror.cli.running import quieten, running
 from onc_mirror.cli.tables import print_table, print_text
-from onc_mirror.mirror import open_mirror
 from onc_mirror.rebuild.story import rebuild as run_rebuild
 from onc_mirror.settings import load_settings
 from onc_mirror.wording import counted
@@ -38,13 +35,9 @@ def rebuild(context: click.Context, *, into_existing: bool, as_json: bool) -> No
     Exit codes: 0 done; 1 something failed, and the same again goes on; 2 wrong option or setting, or the ledger is
     not empty; 3 done, but files are quarantined, or objects are not believed.
     """
-    verbose = context.find_root().params["verbose"]
-    if not as_json and not verbose:
-        # The tables say it all again at the end, in better words.
-        logging.getLogger("onc_mirror").setLevel(logging.CRITICAL)
+    quieten(context, as_json=as_json)
     settings = load_settings()
-    console = Console(stderr=True)
-    with open_mirror(settings) as parts, progress_bar(console) as bar, waits_told(console, as_log=verbose):
+    with running(context, settings) as (parts, bar):
         rebuilt = run_rebuild(parts, into_existing=into_existing, watcher=bar)
     if as_json:
         click.echo(rebuilt.to_json())

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from onc_mirror.cli.options import json_option
-from onc_mirror.cli.progress import progress_bar, waits_told
+from onc_mirror.cli.running import quieten, running
 from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.errors import SettingsError
-from onc_mirror.mirror import open_mirror
 from onc_mirror.reconcile.story import NIGHTLY_DAYS, ReconcileRequest
 from onc_mirror.reconcile.story import reconcile as run_reconcile
 from onc_mirror.reconcile.words import closing_sentence, difference_rows, witness_rows
@@ -60,14 +57,10 @@ def reconcile(  # noqa: PLR0913 - one argument per option
     Exit codes: 0 all is accounted for, 1 something failed or looks like an accident, 2 wrong option or setting, 3
     done, but look at what was found, or files are held or quarantined; with --dry-run 3 also when anything differs.
     """
-    verbose = context.find_root().params["verbose"]
-    if not as_json and not verbose:
-        # The tables say it all again at the end, in better words.
-        logging.getLogger("onc_mirror").setLevel(logging.CRITICAL)
+    quieten(context, as_json=as_json)
     settings = load_settings()
     request = _request(since, until, days, devices, dry_run=dry_run, force=force)
-    console = Console(stderr=True)
-    with open_mirror(settings) as parts, progress_bar(console) as bar, waits_told(console, as_log=verbose):
+    with running(context, settings) as (parts, bar):
         found = run_reconcile(parts, request, bar)
     if as_json:
         click.echo(found.to_json())

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from onc_mirror.cli.options import Bytes, json_option
-from onc_mirror.cli.progress import progress_bar, waits_told
+from onc_mirror.cli.running import quieten, running
 from onc_mirror.cli.tables import print_table, print_text
-from onc_mirror.mirror import open_mirror
 from onc_mirror.scrub.findings import closing_sentence
 from onc_mirror.scrub.story import ScrubRequest
 from onc_mirror.scrub.story import scrub as run_scrub
@@ -40,14 +37,10 @@ def scrub(
     Exit codes: 0 all is what was proven, or is again; 1 something is lost, or could not be read or mended; 2 wrong
     option or setting; 3 done, but files are held or quarantined. Stopping it is harmless: the next run goes on.
     """
-    verbose = context.find_root().params["verbose"]
-    if not as_json and not verbose:
-        # The table says it all again at the end, in better words.
-        logging.getLogger("onc_mirror").setLevel(logging.CRITICAL)
+    quieten(context, as_json=as_json)
     settings = load_settings()
     request = ScrubRequest(devices, budget, force)
-    console = Console(stderr=True)
-    with open_mirror(settings) as parts, progress_bar(console) as bar, waits_told(console, as_log=verbose):
+    with running(context, settings) as (parts, bar):
         scrubbed = run_scrub(parts, request, bar)
     if as_json:
         click.echo(scrubbed.to_json())
