@@ -17,9 +17,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from onc_mirror.backfill.slicing import Part, count_slices, cut_parts
 from onc_mirror.backfill.spanning import Span
 from onc_mirror.mirror import Mirror
-from onc_mirror.report.document import DeviceError, RunReport
+from onc_mirror.report.document import NO_DEVICE, DeviceError, RunReport
+from onc_mirror.report.failures import unreached
 from onc_mirror.report.tally import Tally
-from onc_mirror.run.life import NO_DEVICE
 from onc_mirror.transfer.progress import Progress
 from onc_mirror.utc import time_text
 from onc_mirror.wording import closing_sentence, printable
@@ -94,7 +94,7 @@ def run_part(mirror: Mirror, part: Part, spread: Spread, name: str) -> State[Run
 def run_parts(mirror: Mirror, span: Span, tally: Tally, progress: Progress, spread: Spread) -> None:
     """Have child runs do all of a span, a bounded number at a time, and add up their reports."""
     if (cause := span.inquiry.unreachable) is not None:
-        tally.fail(*(DeviceError(code, cause.reason, str(cause)) for code in span.device_codes))
+        tally.fail(*unreached(span.device_codes, cause))
         return
     progress.begun(span.slices)
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=spread.runs_in_flight)

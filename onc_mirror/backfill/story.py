@@ -25,9 +25,10 @@ from onc_mirror.backfill.slicing import cut_slices
 from onc_mirror.backfill.spanning import FLOW, BackfillRequest, Span, begin_backfill
 from onc_mirror.faults import named
 from onc_mirror.model import Decision
-from onc_mirror.report.document import DeviceError
+from onc_mirror.report.document import NO_DEVICE, DeviceError
+from onc_mirror.report.failures import unreached
 from onc_mirror.report.tally import MOST_NAMED, Tally
-from onc_mirror.run.life import NO_DEVICE, begun_run, close_run
+from onc_mirror.run.life import begun_run, close_run
 from onc_mirror.threads import side_by_side
 from onc_mirror.transfer.batch import transfer_files
 from onc_mirror.transfer.progress import NoSliceWatcher, SliceWatcher
@@ -134,7 +135,7 @@ def may_begin(work: Work) -> bool:
     if cause is None:
         work.watcher.begun(work.span.slices)
         return True
-    work.tally.fail(*(DeviceError(code, cause.reason, str(cause)) for code in work.span.device_codes))
+    work.tally.fail(*unreached(work.span.device_codes, cause))
     return False
 
 

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.guard import UNLIKELY, is_unlikely
 from onc_mirror.reconcile.standing import Standing
-from onc_mirror.report.document import DeviceError
+from onc_mirror.report.document import NO_DEVICE, DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from onc_mirror.reconcile.findings import DeviceComparison
-
-_WHOLE_RUN = ""
 
 
 def stopped(devices: Iterable[DeviceComparison]) -> tuple[DeviceError, ...]:
@@ -21,7 +19,7 @@ def stopped(devices: Iterable[DeviceComparison]) -> tuple[DeviceError, ...]:
     compared = tuple(devices)
     changing, expected = sum(one.changing for one in compared), sum(one.expected for one in compared)
     if is_unlikely(changing, expected):
-        return (DeviceError(_WHOLE_RUN, UNLIKELY, _explain(compared, "this mirror")),)
+        return (DeviceError(NO_DEVICE, UNLIKELY, _explain(compared, "this mirror")),)
     return tuple(
         DeviceError(one.device, UNLIKELY, _explain((one,), one.device))
         for one in compared
@@ -31,7 +29,7 @@ def stopped(devices: Iterable[DeviceComparison]) -> tuple[DeviceError, ...]:
 
 def passes(device_code: str, errors: Iterable[DeviceError]) -> bool:
     """Say whether `stopped` lets a device pass."""
-    return not any(error.reason == UNLIKELY and error.device in {_WHOLE_RUN, device_code} for error in errors)
+    return not any(error.reason == UNLIKELY and error.device in {NO_DEVICE, device_code} for error in errors)
 
 
 def _explain(devices: tuple[DeviceComparison, ...], whose: str) -> str:

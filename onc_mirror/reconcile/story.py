@@ -11,14 +11,12 @@ wrong, so that the next hourly run ends what a killed one began.
 from __future__ import annotations
 
 import functools
-import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from onc_mirror.devices import deployed_devices, load_device_table
 from onc_mirror.errors import MirrorError, SettingsError
-from onc_mirror.faults import named
 from onc_mirror.layout import report_key
 from onc_mirror.model import Listing, Outcome, TimeWindow
 from onc_mirror.reconcile.findings import (
@@ -29,11 +27,12 @@ from onc_mirror.reconcile.findings import (
     with_outcomes,
 )
 from onc_mirror.reconcile.guard import passes, stopped
-from onc_mirror.report.document import DeviceError
+from onc_mirror.report.document import NO_DEVICE, DeviceError
+from onc_mirror.report.failures import failure_of
 from onc_mirror.retrying import with_retries
 from onc_mirror.run.clocks import read_clock
 from onc_mirror.run.gathering import Gathered, MirrorRequest, begin_inquiry, devices_of
-from onc_mirror.run.life import NO_DEVICE, Run, begun_run, finish_run
+from onc_mirror.run.life import Run, begun_run, finish_run
 from onc_mirror.transfer.batch import NoWatcher, transfer_files
 from onc_mirror.transfer.repairing import noted_damage
 
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
     from onc_mirror.model import Device
     from onc_mirror.run.gathering import Inquiry
     from onc_mirror.transfer.batch import Watcher
-
-logger = logging.getLogger(__name__)
 
 FLOW = "reconcile"
 NIGHTLY_DAYS = 7
@@ -217,9 +214,7 @@ def collect(surveyed: Surveyed, device: Device, result: Callable[[], DeviceCompa
     try:
         surveyed.devices.append(result())
     except Exception as error:  # noqa: BLE001 - also a fault of ours with one device must not cost the others
-        cause = named(error)
-        logger.error("device=%s decision=failed reason=%s detail=%r", device.code, cause.reason, str(cause))  # noqa: TRY400 - its text is the message, the stack adds nothing
-        surveyed.errors.append(DeviceError(device.code, cause.reason, str(cause)))
+        surveyed.errors.append(failure_of(device.code, error))
 
 
 def prepare_repair(mirror: Mirror, inquiry: Inquiry, surveyed: Surveyed, *, force: bool) -> Gathered:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 RunState = Literal["completed", "completed-with-held", "failed"]
 
+NO_DEVICE = ""
+"""In place of a device: what concerns the whole run."""
+
 _IN_ORDER = frozenset({Decision.MIRRORED, Decision.ALREADY, Decision.FILTERED})
 
 COUNTED = ("mirrored", "already", "held", "quarantined", "gone", "failed")

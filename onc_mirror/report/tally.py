@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.model import Decision
 from onc_mirror.redacting import redact
-from onc_mirror.report.document import COUNTED, DeviceCounts, DeviceError, ReportedFile, RunReport
+from onc_mirror.report.document import COUNTED, NO_DEVICE, DeviceCounts, DeviceError, ReportedFile, RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,6 @@ MOST_NAMED = 1000
 _COUNTS = ("listed", *COUNTED, "filtered", "bytes")
 _UNNAMED = frozenset({Decision.ALREADY, Decision.FILTERED})
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
-_NO_DEVICE = ""
 
 # Newest data first, then by device and name.
 _Place = tuple[float, str, str]
@@ -137,7 +136,7 @@ class Tally:
     def _told_errors(self) -> Iterable[DeviceError]:
         yield from self._errors
         if self._more_errors:
-            yield DeviceError(_NO_DEVICE, "more-errors", f"{self._more_errors} more errors are not named here.")
+            yield DeviceError(NO_DEVICE, "more-errors", f"{self._more_errors} more errors are not named here.")
 
 
 def build_report(  # noqa: PLR0913 - a report has so many independent facts

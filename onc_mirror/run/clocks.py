@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from onc_mirror.errors import MirrorError, UnreachableError
-from onc_mirror.report.document import DeviceError
+from onc_mirror.report.document import NO_DEVICE, DeviceError
 from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 APART = timedelta(minutes=5)
 """Between two clocks, more than this is an error of the run."""
 
-_WHOLE_RUN = ""
 _TOLERANCE = timedelta(seconds=2)
 
 
@@ -50,11 +49,11 @@ class ArchiveClock:
             f"The archive's clock is {minutes:+.0f} min from ours; what is archived after the earlier of the two"
             " comes late. Set this machine's clock; when it is right, some cache answers in the archive's place."
         )
-        return DeviceError(_WHOLE_RUN, "clock-apart", detail)
+        return DeviceError(NO_DEVICE, "clock-apart", detail)
 
 
 UNKNOWN = DeviceError(
-    _WHOLE_RUN,
+    NO_DEVICE,
     "clock-unknown",
     "The archive did not tell its time, so that no watermark moves in this run; files are mirrored all the same. If"
     " it stays so, check ONC_MIRROR_ARCHIVE_URL and what is on the way there.",

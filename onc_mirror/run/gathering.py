@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.devices import STILL_ARRIVING, choose_devices, load_device_table
 from onc_mirror.errors import SettingsError, UnknownDeviceError, UnreachableError
-from onc_mirror.faults import named
 from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.report.document import DeviceError
+from onc_mirror.report.failures import failure_of, unreached
 from onc_mirror.retrying import with_retries
 from onc_mirror.run.clocks import UNKNOWN, doubt_watermark
 from onc_mirror.run.doubting import REASON as SUSPICIOUS
@@ -210,9 +210,7 @@ def gather(gathered: Gathered, device: Device, result: Callable[[], Listing]) ->
         if listing.doubt is not None:
             gathered.errors.append(DeviceError(device.code, SUSPICIOUS, listing.doubt))
     except Exception as error:  # noqa: BLE001 - also a fault of ours with one device must not cost the others
-        cause = named(error)
-        logger.error("device=%s decision=failed reason=%s detail=%r", device.code, cause.reason, str(cause))  # noqa: TRY400 - its text is the message, the stack adds nothing
-        gathered.errors.append(DeviceError(device.code, cause.reason, str(cause)))
+        gathered.errors.append(failure_of(device.code, error))
 
 
 def leave_unlisted(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device], cause: UnreachableError) -> Gathered:
@@ -220,7 +218,7 @@ def leave_unlisted(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device], 
     codes = [device.code for device in devices]
     logger.error("devices=%s decision=failed reason=%s detail=%r", ",".join(codes), cause.reason, str(cause))
     gathered = inquiry.nothing_yet()
-    gathered.errors += [DeviceError(code, cause.reason, str(cause)) for code in codes]
+    gathered.errors += unreached(codes, cause)
     if inquiry.request.takes_up_held:
         for code in codes:
             begin_window(mirror, inquiry, code)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
 from onc_mirror.layout import report_key
-from onc_mirror.report.document import DeviceError
+from onc_mirror.report.document import NO_DEVICE, DeviceError
 from onc_mirror.report.tally import Tally
 from onc_mirror.retrying import with_retries
 from onc_mirror.run.heartbeat import beating
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from onc_mirror.run.gathering import Gathered
 
 logger = logging.getLogger(__name__)
-
-NO_DEVICE = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from onc_mirror.guard import UNLIKELY, is_unlikely
 from onc_mirror.model import ArchiveFile, Decision, Outcome, State
 from onc_mirror.planning import CLAIMED
-from onc_mirror.report.document import DeviceError
+from onc_mirror.report.document import NO_DEVICE, DeviceError
 from onc_mirror.report.tally import Tally
 from onc_mirror.retrying import with_retries
-from onc_mirror.run.life import NO_DEVICE, begun_run, close_run
+from onc_mirror.run.life import begun_run, close_run
 from onc_mirror.scrub.findings import Scrubbed, lost_error, other_content_error
 from onc_mirror.scrub.leftovers import abort_stale_uploads
 from onc_mirror.scrub.rereading import read_objects
