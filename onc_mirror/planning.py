@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from onc_mirror.model import ArchiveFile
 
 NOT_LISTED = "not-listed"
-CLAIMED = ClaimLostError.reason
-"""Reason for holding a file: another run is working on it."""
 RE_ARCHIVED = "re-archived"
 _KEY = ["device_code", "filename"]
 
@@ -133,7 +131,7 @@ def leave_to_others(planned: pd.DataFrame, theirs: Mapping[ArchiveFile, datetime
     free_at = typed_column([until.get(key) for key in keys], TIME)
     free_at.index = planned.index
     rows = planned.assign(next_try_at=planned["next_try_at"].mask(where, free_at))
-    _decide(rows, where, Decision.HELD, CLAIMED, rows["next_try_at"].map(_whose))
+    _decide(rows, where, Decision.HELD, ClaimLostError.reason, rows["next_try_at"].map(_whose))
     return rows
 
 

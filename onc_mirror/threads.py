@@ -1,13 +1,14 @@
-"""Threads that work side by side, and that nobody waits for once the program is told to stop."""
+"""Threads that work side by side, and that nobody waits for once the program is told to stop; one that repeats."""
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @contextmanager
@@ -29,3 +30,27 @@ def side_by_side(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
     except BaseException as error:
         pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
         raise
+
+
+@contextmanager
+def repeating(call: Callable[[], None], seconds: float, name: str) -> Iterator[None]:
+    """Call `call` every `seconds` until the block ends, in a thread of its own; it has returned for good then.
+
+    Args:
+        call: What to do; it must not raise.
+        seconds: Between two calls, and before the first.
+        name: Of the thread.
+    """
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.wait(seconds):
+            call()
+
+    thread = threading.Thread(target=repeat, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from onc_mirror.redacting import redact
 from onc_mirror.run.life import Run
+from onc_mirror.threads import repeating
 from onc_mirror.transfer.progress import Progress
 from tasks.policy import UNCACHED, safely
 
@@ -43,7 +43,7 @@ def shown_progress(run: Run, progress: Progress) -> Iterator[None]:
     if not isinstance(shown, UUID):
         yield
         return
-    done, began = threading.Event(), time.monotonic()
+    began = time.monotonic()
 
     def renew() -> None:
         text = f"Run {run.run_id}: {progress.sentence(time.monotonic() - began)}"
@@ -52,15 +52,8 @@ def shown_progress(run: Run, progress: Progress) -> Iterator[None]:
         except Exception as error:  # noqa: BLE001 - a server that is away for a while is no reason to end a backfill
             logger.warning("progress=not-shown detail=%r", redact(str(error)))
 
-    def keep_renewing() -> None:
-        while not done.wait(_RENEWED_EVERY_S):
-            renew()
-
-    thread = threading.Thread(target=keep_renewing, name="progress", daemon=True)
-    thread.start()
     try:
-        yield
+        with repeating(renew, _RENEWED_EVERY_S, "progress"):
+            yield
     finally:
-        done.set()
-        thread.join()
         renew()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from onc_mirror.errors import ClaimLostError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,13 +30,11 @@ class Postponed:
 
     def without_claimed(self, one: Slice, ends: Sequence[Outcome]) -> tuple[Outcome, ...]:
         """Return `ends` without those of files that another run has claimed, and remember these."""
-        from onc_mirror.planning import CLAIMED  # noqa: PLC0415 - pandas takes long to import
-
-        claimed = tuple(end for end in ends if end.reason == CLAIMED)
+        claimed = tuple(end for end in ends if end.reason == ClaimLostError.reason)
         if claimed:
             with self._lock:
                 self._waiting.append((one, claimed))
-        return tuple(end for end in ends if end.reason != CLAIMED)
+        return tuple(end for end in ends if end.reason != ClaimLostError.reason)
 
     def take(self) -> tuple[tuple[Slice, tuple[Outcome, ...]], ...]:
         """Return what was remembered, and forget it."""

@@ -13,9 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from onc_mirror.changes import content_of
-from onc_mirror.errors import MirrorError, ObjectMissingError, WrongSizeError
+from onc_mirror.errors import ClaimLostError, MirrorError, ObjectMissingError, WrongSizeError
 from onc_mirror.model import Decision, Outcome, Verdict
-from onc_mirror.planning import CLAIMED
 from onc_mirror.provenance import is_of_row, reachable_grade
 from onc_mirror.reading import read_into
 from onc_mirror.retrying import with_retries
@@ -74,7 +73,7 @@ def release(mirror: Mirror, dossiers: Sequence[Dossier], grade: Grade) -> RunRep
 
 def _left_alone(dossier: Dossier) -> Outcome:
     detail = "A run works on it, or has just done so. Look at it again with 'onc-mirror quarantine show'."
-    return Outcome(dossier.file, Decision.HELD, reason=CLAIMED, detail=detail)
+    return Outcome(dossier.file, Decision.HELD, reason=ClaimLostError.reason, detail=detail)
 
 
 def _release(mirror: Mirror, run: Run, dossier: Dossier, grade: Grade) -> Outcome:

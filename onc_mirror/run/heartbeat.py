@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from onc_mirror.errors import MirrorError
+from onc_mirror.threads import repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,22 +29,17 @@ def beating(ledger: Ledger, owner: str, lease: timedelta, clock: Callable[[], da
     changes nothing of them in the store, and `Ledger.claims` that it enters nothing over what the other did. So the
     worst is that a file is downloaded twice.
     """
-    done = threading.Event()
 
     def beat() -> None:
-        while not done.wait(lease.total_seconds() / BEATS_PER_LEASE):
-            try:
-                ledger.leases.renew(owner, clock() + lease)
-            except MirrorError as error:
-                logger.warning("run=%s lease=not-renewed detail=%r", owner, str(error))
+        try:
+            ledger.leases.renew(owner, clock() + lease)
+        except MirrorError as error:
+            logger.warning("run=%s lease=not-renewed detail=%r", owner, str(error))
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
     try:
-        yield
+        with repeating(beat, lease.total_seconds() / BEATS_PER_LEASE, "heartbeat"):
+            yield
     finally:
-        done.set()
-        thread.join()
         try:
             ledger.leases.release(owner)
         except MirrorError as error:

@@ -14,9 +14,9 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from onc_mirror.errors import ClaimLostError
 from onc_mirror.guard import UNLIKELY, is_unlikely
 from onc_mirror.model import ArchiveFile, Decision, Outcome, State
-from onc_mirror.planning import CLAIMED
 from onc_mirror.report.document import NO_DEVICE, DeviceError
 from onc_mirror.report.tally import Tally
 from onc_mirror.retrying import with_retries
@@ -190,7 +190,7 @@ def _claim(mirror: Mirror, run: Run, due: Sequence[Finding], repair: Repair) -> 
     for file in claimed.mine:
         repair.findings[file.device_code, file.filename] = found[file.device_code, file.filename]
     repair.ends += [
-        Outcome(file, Decision.HELD, CLAIMED, "Another run is mending it.")
+        Outcome(file, Decision.HELD, ClaimLostError.reason, "Another run is mending it.")
         for file in (*claimed.elsewhere, *claimed.changed)
     ]
 

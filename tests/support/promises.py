@@ -17,11 +17,11 @@ from sqlalchemy import create_engine, func, select
 from infra.sandbox.archive.sea import Span
 from infra.sandbox.archive.times import to_ms
 from onc_mirror.archive.rows import parse_file
+from onc_mirror.errors import ClaimLostError
 from onc_mirror.layout import mirrored_key
 from onc_mirror.ledger import open_ledger
 from onc_mirror.ledger.tables import files, runs, slots
 from onc_mirror.model import BY_THE_ROW, Grade
-from onc_mirror.planning import CLAIMED
 from onc_mirror.provenance import archive_fields, reachable_grade
 from onc_mirror.store import open_store
 
@@ -174,7 +174,7 @@ def _unaccounted(scene: Scene) -> Iterator[str]:
     for file in scene.report.files:
         known = scene.entries.get((file.device, file.filename))
         wanted = {"failed": "held", "already": "mirrored"}.get(file.decision, file.decision)
-        if file.reason == CLAIMED or (known is None and file.decision == "gone"):
+        if file.reason == ClaimLostError.reason or (known is None and file.decision == "gone"):
             continue  # another run says what becomes of it; or the archive never listed it
         if known is None or known.state != wanted:
             yield f"{file.filename} is reported as {file.decision}, the ledger has {known}"
