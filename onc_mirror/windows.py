@@ -1,12 +1,13 @@
-"""Times and durations as people write them, resolved to instants. Pure."""
+"""Times and durations as people write them, resolved to instants; spans as whole days. Pure."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import isodate
 
 from onc_mirror.errors import SettingsError
+from onc_mirror.model import TimeWindow
 from onc_mirror.settings import parse_duration
 from onc_mirror.utc import as_utc, time_text
 
@@ -40,6 +41,23 @@ def resolve_window(since: str | None, until: str | None, *, now: datetime) -> tu
     return begin, end
 
 
+def whole_days(since: datetime, until: datetime) -> TimeWindow:
+    """The days that a span touches, from midnight to midnight, UTC.
+
+    >>> from datetime import UTC
+    >>> days = whole_days(datetime(2026, 11, 20, 6, tzinfo=UTC), datetime(2026, 11, 22, 0, 1, tzinfo=UTC))
+    >>> days.since.isoformat(), days.until.isoformat()
+    ('2026-11-20T00:00:00+00:00', '2026-11-23T00:00:00+00:00')
+
+    Raises:
+        ValueError: The span has no length.
+    """
+    begin, end = _midnight(since), _midnight(until)
+    if end < until.astimezone(UTC):
+        end += timedelta(days=1)
+    return TimeWindow(begin, end)
+
+
 def _resolve(since: str | None, until: str | None, now: datetime) -> tuple[datetime | None, datetime | None]:
     begin, end = _parse(since, "--since"), _parse(until, "--until")
     if isinstance(end, timedelta):
@@ -64,3 +82,7 @@ def _parse(text: str | None, option: str) -> datetime | timedelta | None:
             f"{option} {text!r} is neither an ISO 8601 time such as 2026-11-22T06:00Z nor a duration such as PT6H."
         ) from None
     return as_utc(time)
+
+
+def _midnight(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -8,7 +8,7 @@ of ten devices are 36,500 slices, and nobody holds them all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from onc_mirror.layout import key_day
@@ -67,26 +67,11 @@ class Part:
         return f"{self.window.since:%Y-%m-%d} to {last:%Y-%m-%d}, {who}"
 
 
-def whole_days(since: datetime, until: datetime) -> TimeWindow:
-    """The days that a span touches, from midnight to midnight, UTC.
-
-    >>> days = whole_days(datetime(2026, 11, 20, 6, tzinfo=UTC), datetime(2026, 11, 22, 0, 1, tzinfo=UTC))
-    >>> days.since.isoformat(), days.until.isoformat()
-    ('2026-11-20T00:00:00+00:00', '2026-11-23T00:00:00+00:00')
-
-    Raises:
-        ValueError: The span has no length.
-    """
-    begin, end = _midnight(since), _midnight(until)
-    if end < until.astimezone(UTC):
-        end += DAY
-    return TimeWindow(begin, end)
-
-
 def cut_slices(device_codes: Sequence[str], days: TimeWindow) -> Iterator[Slice]:
     """Cut whole days into slices, the newest day first: new data are wanted soonest.
 
-    >>> days = whole_days(datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC))
+    >>> from datetime import UTC, datetime
+    >>> days = TimeWindow(datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC))
     >>> [str(one) for one in cut_slices(["A", "B"], days)]
     ['A 2026-11-21', 'B 2026-11-21', 'A 2026-11-20', 'B 2026-11-20']
     """
@@ -114,7 +99,3 @@ def cut_parts(device_codes: Sequence[str], days: TimeWindow, most_slices: int) -
         for start in range(0, len(device_codes), most_slices):
             yield Part(tuple(device_codes[start : start + most_slices]), TimeWindow(since, until))
         until = since
-
-
-def _midnight(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

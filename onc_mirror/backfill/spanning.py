@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from onc_mirror.backfill.slicing import count_slices, whole_days
+from onc_mirror.backfill.slicing import count_slices
 from onc_mirror.errors import SettingsError
 from onc_mirror.retrying import with_retries
 from onc_mirror.run.clocks import read_clock
 from onc_mirror.run.gathering import Inquiry, MirrorRequest, begin_inquiry, devices_of
 from onc_mirror.run.same_bucket import look_at_bucket
 from onc_mirror.utc import time_text
+from onc_mirror.windows import whole_days
 
 if TYPE_CHECKING:
     from onc_mirror.mirror import Mirror

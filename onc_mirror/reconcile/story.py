@@ -35,6 +35,7 @@ from onc_mirror.run.gathering import Gathered, MirrorRequest, begin_inquiry, dev
 from onc_mirror.run.life import Run, begun_run, finish_run
 from onc_mirror.transfer.batch import NoWatcher, transfer_files
 from onc_mirror.transfer.repairing import noted_damage
+from onc_mirror.windows import whole_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 FLOW = "reconcile"
 NIGHTLY_DAYS = 7
-_DAY = timedelta(days=1)
 _MOST_NAMES = 5
 
 
@@ -149,16 +149,14 @@ def data_window(request: ReconcileRequest, now: datetime) -> TimeWindow:
     Raises:
         SettingsError: It ends before it begins, or lies in the future.
     """
-    until = min(_midnight_after(request.until or now), _midnight_after(now))
     since = request.since or (request.until or now) - timedelta(days=request.days)
-    if since >= until:
-        raise SettingsError(f"There are no data to compare: the window begins at {since} and ends at {until}.")
-    return TimeWindow(since.replace(hour=0, minute=0, second=0, microsecond=0), until)
-
-
-def _midnight_after(time: datetime) -> datetime:
-    midnight = time.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight if midnight == time else midnight + _DAY
+    until = min(request.until or now, now)
+    try:
+        return whole_days(since, until)
+    except ValueError:
+        raise SettingsError(
+            f"There are no data to compare: the window begins at {since} and ends at {until}."
+        ) from None
 
 
 def window_of(inquiry: Inquiry) -> TimeWindow:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onc_mirror.backfill.slicing import DAY, count_slices, cut_parts, cut_slices, whole_days
+from onc_mirror.backfill.slicing import DAY, count_slices, cut_parts, cut_slices
+from onc_mirror.windows import whole_days
 from tests.support.archive_files import archive_file, bounded
 
 moments = st.datetimes(
