@@ -11,15 +11,15 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from onc_mirror.utc import as_utc, time_text
+from onc_mirror.utc import text_or_none, time_or_none
 from onc_mirror.wording import counted, printable, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from onc_mirror.model import ArchiveFile, Fetched, Verdict
 
@@ -73,8 +73,8 @@ def content_text(content: Content) -> str:
     """Return a content as JSON of at most `LONGEST_TEXT` bytes."""
     facts: dict[str, Any] = {
         "bytes": content.size_bytes,
-        "begins_at": _time_text(content.begins_at),
-        "ends_at": _time_text(content.ends_at),
+        "begins_at": text_or_none(content.begins_at),
+        "ends_at": text_or_none(content.ends_at),
         "dataset_count": content.dataset_count,
         "digest": content.digest,
     }
@@ -96,8 +96,8 @@ def read_content(text: str | None) -> Content | None:
         datasets = None if by_kind is None else {path: kind for kind, paths in by_kind.items() for path in paths}
         return Content(
             facts["bytes"],
-            _parse_time(facts["begins_at"]),
-            _parse_time(facts["ends_at"]),
+            time_or_none(facts["begins_at"]),
+            time_or_none(facts["ends_at"]),
             None if datasets is None else MappingProxyType(datasets),
             facts["dataset_count"],
             facts["digest"],
@@ -127,7 +127,8 @@ def _size_changed(was: Content, now: Content) -> Iterator[str]:
 def _span_changed(was: Content, now: Content) -> Iterator[str]:
     for what, old, new in (("begin", was.begins_at, now.begins_at), ("end", was.ends_at, now.ends_at)):
         if old != new:
-            yield f"its data {what} at {_time_text(new) or 'no known time'}, before at {_time_text(old) or 'none'}"
+            since, before = text_or_none(new) or "no known time", text_or_none(old) or "none"
+            yield f"its data {what} at {since}, before at {before}"
 
 
 def _datasets_changed(was: Content, now: Content) -> Iterator[str]:
@@ -169,11 +170,3 @@ def _path(path: str) -> str:
 
 def _digest(datasets: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(datasets, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _time_text(time: datetime | None) -> str | None:
-    return None if time is None else time_text(time)
-
-
-def _parse_time(text: str | None) -> datetime | None:
-    return None if text is None else as_utc(datetime.fromisoformat(text))

@@ -28,3 +28,17 @@ def time_text(time: datetime, precision: str = "auto") -> str:
     '2026-11-22T06:00:00Z'
     """
     return time.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def text_or_none(time: datetime | None) -> str | None:
+    """Return an instant as `time_text` does, None for none."""
+    return None if time is None else time_text(time)
+
+
+def time_or_none(text: str | None) -> datetime | None:
+    """Return the instant that `text_or_none` wrote, None for none.
+
+    Raises:
+        ValueError: It is no time.
+    """
+    return None if text is None else as_utc(datetime.fromisoformat(text))

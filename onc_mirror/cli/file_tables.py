@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from onc_mirror.cli.tables import print_table, print_text
 from onc_mirror.model import State
-from onc_mirror.utc import time_text
+from onc_mirror.utc import text_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from onc_mirror.ledger import FileRecord
 
@@ -68,8 +67,3 @@ def file_json(file: FileRecord) -> dict[str, Any]:
         "quarantine_key": file.quarantine_key,
         "detail": file.detail,
     }
-
-
-def text_or_none(time: datetime | None) -> str | None:
-    """Return a time as programs read it, None for none."""
-    return None if time is None else time_text(time)

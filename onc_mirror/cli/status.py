@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onc_mirror.cli.file_tables import MOST, file_json, print_files, text_or_none
+from onc_mirror.cli.file_tables import MOST, file_json, print_files
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.ledger import missing_ledger, open_ledger
 from onc_mirror.model import State
 from onc_mirror.settings import LedgerSettings, load_settings
+from onc_mirror.utc import text_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

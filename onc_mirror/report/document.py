@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from onc_mirror.model import Decision, Grade
-from onc_mirror.utc import time_text
+from onc_mirror.utc import text_or_none, time_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 RunState = Literal["completed", "completed-with-held", "failed"]
 
@@ -178,7 +178,7 @@ class RunReport:
     def to_json(self) -> str:
         """Return the report as JSON, in ASCII."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
-        window = {"since": _time_text(content.pop("since")), "until": _time_text(content.pop("until"))}
+        window = {"since": text_or_none(content.pop("since")), "until": text_or_none(content.pop("until"))}
         content |= {"filtered": dict(self.filtered)}
         content |= {name: [asdict(row) for row in content[name]] for name in ("files", "errors", "by_device")}
         ordered = {"run_id": self.run_id, "flow": self.flow, "window": window} | content
@@ -201,7 +201,7 @@ class RunReport:
                 "errors": tuple(DeviceError(**row) for row in given["errors"]),
                 "by_device": tuple(DeviceCounts(**row) for row in given["by_device"]),
             }
-            span = {name: _parse_time(window[name]) for name in ("since", "until")}
+            span = {name: time_or_none(window[name]) for name in ("since", "until")}
         except (KeyError, TypeError) as error:
             raise ValueError(f"This is not the report of a run: {error}.") from None
         return cls(**given | rows | span | {"devices": tuple(given["devices"])})
@@ -210,11 +210,3 @@ class RunReport:
 def _reported_file(row: Mapping[str, Any]) -> ReportedFile:
     grade = None if row["grade"] is None else Grade(row["grade"])
     return ReportedFile(**{**row, "decision": Decision(row["decision"]), "grade": grade})
-
-
-def _time_text(time: datetime | None) -> str | None:
-    return None if time is None else time_text(time)
-
-
-def _parse_time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)

@@ -139,36 +139,6 @@ class Tally:
             yield DeviceError(NO_DEVICE, "more-errors", f"{self._more_errors} more errors are not named here.")
 
 
-def build_report(  # noqa: PLR0913 - a report has so many independent facts
-    *,
-    run_id: str,
-    flow: str,
-    window: tuple[datetime | None, datetime | None],
-    devices: Iterable[str],
-    outcomes: Iterable[Outcome],
-    errors: Iterable[DeviceError],
-    seconds: float,
-) -> RunReport:
-    """Count the outcomes of a run, one per listed file, and name those that matter.
-
-    Args:
-        run_id: The run's name.
-        flow: What ran.
-        window: Begin and end; None where each device had its own.
-        devices: Codes of the devices asked, whether they could be listed or not.
-        outcomes: The end of every listed file; none is `FETCH`.
-        errors: Devices that could not be listed, and what went wrong with the run itself.
-        seconds: How long the run took.
-
-    Raises:
-        ValueError: An outcome is `FETCH`, which is no end.
-    """
-    tally = Tally(devices)
-    tally.add(outcomes)
-    tally.fail(*errors)
-    return tally.report(run_id=run_id, flow=flow, window=window, seconds=seconds)
-
-
 def _place(end: Outcome) -> _Place:
     return -(end.file.begins_at or _LONG_AGO).timestamp(), end.file.device_code, end.file.filename
 

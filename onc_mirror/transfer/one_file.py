@@ -11,7 +11,6 @@ clean afterwards.
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -19,12 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 from onc_mirror.archive.vanishing import has_vanished
 from onc_mirror.changes import content_of, what_changed
 from onc_mirror.errors import ClaimLostError, MirrorError, NotReadyError, UnsafeNameError
-from onc_mirror.layout import mirrored_key, quarantine_key
+from onc_mirror.layout import mirrored_key
 from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
 from onc_mirror.provenance import holds, object_metadata, reachable_grade
 from onc_mirror.retrying import with_retries
 from onc_mirror.transfer import downloading
 from onc_mirror.transfer.attempts import is_last_try
+from onc_mirror.transfer.quarantining import quarantine
 from onc_mirror.transfer.repairing import is_rotten, keep_damaged
 from onc_mirror.transfer.superseding import keep_rival, retire
 from onc_mirror.validation import OF_THE_PROCESS, Reason
@@ -157,7 +157,7 @@ def publish_file(
     """
     metadata = object_metadata(file, verdict, now=mirror.clock(), released=released)
     if not verdict.passed:
-        return Published(_quarantine(mirror, file, fetched, verdict, metadata))
+        return Published(quarantine(mirror.store, file, fetched, verdict, metadata, found=dict(verdict.found)))
     key = mirrored_key(file, mirror.settings.layout)
     kept_key = None
     if not _holds_rot(mirror, file, key):
@@ -262,24 +262,6 @@ def _with_changes(outcome: Outcome, former: ProvenObject) -> Outcome:
 
 def _with_kept(detail: str, kept_key: str | None) -> str:
     return f"{detail} The copy it replaces is kept as {kept_key}.".lstrip() if kept_key else detail
-
-
-def _quarantine(
-    mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict, metadata: Mapping[str, str]
-) -> str:
-    key = quarantine_key(file, fetched.sha256)
-    note = {
-        "reason": verdict.reason,
-        "detail": verdict.detail,
-        "grade": verdict.grade,
-        "sha256": fetched.sha256,
-        "bytes": fetched.size_bytes,
-        "found": dict(verdict.found),
-        "archive_row": dict(file.row),
-    }
-    stored = mirror.store.publish(key, fetched, metadata)
-    mirror.store.write(f"{key}.json", json.dumps(note, indent=2, default=str).encode(), "application/json")
-    return stored.key
 
 
 def _not_handed_out(mirror: Mirror, file: ArchiveFile, error: NotReadyError) -> Outcome:

@@ -11,15 +11,14 @@ download and nothing else; its bytes are then under `quarantine/` with their mea
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
-from onc_mirror.layout import quarantine_key
 from onc_mirror.model import DAMAGED_OBJECT, Decision, Outcome, Verdict
 from onc_mirror.provenance import object_metadata
 from onc_mirror.reading import read_into
 from onc_mirror.retrying import with_retries
+from onc_mirror.transfer.quarantining import quarantine
 
 if TYPE_CHECKING:
     from onc_mirror.mirror import Mirror
@@ -80,20 +79,10 @@ def _keep(mirror: Mirror, file: ArchiveFile, proven: ProvenObject) -> str | None
 
 
 def _quarantine(mirror: Mirror, file: ArchiveFile, proven: ProvenObject, found: Fetched) -> str:
-    key = quarantine_key(file, found.sha256)
     detail = f"It was {proven.key}, proven with SHA-256 {proven.sha256}, and is that no more."
     verdict = Verdict(grade=None, reason=DAMAGED_OBJECT, detail=detail)
-    note = {
-        "reason": DAMAGED_OBJECT,
-        "detail": detail,
-        "grade": None,
-        "sha256": found.sha256,
-        "bytes": found.size_bytes,
-        "key": proven.key,
-        "proven_sha256": proven.sha256,
-        "archive_row": dict(file.row),
-    }
-    mirror.store.publish(key, found, object_metadata(file, verdict, now=mirror.clock()))
-    mirror.store.write(f"{key}.json", json.dumps(note, indent=2, default=str).encode(), "application/json")
+    metadata = object_metadata(file, verdict, now=mirror.clock())
+    was = {"key": proven.key, "proven_sha256": proven.sha256}
+    key = quarantine(mirror.store, file, found, verdict, metadata, **was)
     logger.warning("file=%s key=%s: damaged bytes kept as %s", file.filename, proven.key, key)
     return key

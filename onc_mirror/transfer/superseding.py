@@ -11,7 +11,6 @@ under `superseded/` that the ledger still knows under its old key; both end well
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from onc_mirror.errors import StoreUnavailableError
 from onc_mirror.layout import superseded_key
 from onc_mirror.provenance import names
+from onc_mirror.reading import measure
 
 if TYPE_CHECKING:
     from onc_mirror.model import ArchiveFile, ProvenObject, StoredObject
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CHUNK_BYTES = 2**20
 
 
 def keep_rival(store: ObjectStore, file: ArchiveFile, key: str, sha256: str) -> str | None:
@@ -82,8 +81,4 @@ def _content(store: ObjectStore, stored: StoredObject) -> str:
     told = stored.metadata.get("sha256", "")
     if _SHA256.fullmatch(told):
         return told
-    digest = hashlib.sha256()
-    with store.open(stored.key) as body:
-        while chunk := body.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return measure(store, stored.key, lambda _: None)

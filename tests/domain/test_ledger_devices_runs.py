@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from onc_mirror.model import Decision, Outcome, State
-from onc_mirror.report.tally import build_report
 from tests.support.archive_files import DEVICE, archive_file
+from tests.support.reports import build_report
 
 if TYPE_CHECKING:
     from onc_mirror.ledger import Ledger

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from onc_mirror.model import Decision, Grade, Outcome
 from onc_mirror.report.document import DeviceError, RunReport
-from onc_mirror.report.tally import build_report
 from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded, sizes, times
+from tests.support.reports import build_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from onc_mirror.model import Decision, Outcome
 from onc_mirror.report.document import DeviceError, RunReport
-from onc_mirror.report.tally import Tally, build_report
+from onc_mirror.report.tally import Tally
 from tests.support.archive_files import DEVICE, archive_file, bounded
+from tests.support.reports import build_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

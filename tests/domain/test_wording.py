@@ -9,9 +9,9 @@ import pytest
 
 from onc_mirror.model import Decision, Outcome
 from onc_mirror.report.document import DeviceError, RunReport
-from onc_mirror.report.tally import build_report
 from onc_mirror.wording import closing_sentence, size_text
 from tests.support.archive_files import DEVICE, archive_file
+from tests.support.reports import build_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
