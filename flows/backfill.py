@@ -31,7 +31,7 @@ from tasks.backfilling import (
 )
 from tasks.policy import safely
 from tasks.progress import shown_progress
-from tasks.reporting import final_state, show_run
+from tasks.reporting import run_state, show_run
 from tasks.spreading import RUNS_IN_FLIGHT, SLICES_PER_RUN, Spread, run_parts
 from tasks.starting import backfill_request
 
@@ -107,4 +107,4 @@ def _fill(settings: MirrorSettings, request: BackfillRequest, spread: Spread) ->
                 run_parts(mirror, span, tally, progress, spread)
         report = finish_backfill(mirror, run, span, tally)
     show_run(report, settings.store_url)
-    return final_state(report)
+    return run_state(report)

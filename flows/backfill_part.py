@@ -19,7 +19,7 @@ from onc_mirror.transfer.progress import Progress
 from tasks.backfilling import begin_backfill, fill_slices, finish_backfill, new_tally
 from tasks.policy import safely
 from tasks.progress import shown_progress
-from tasks.reporting import final_state, show_run
+from tasks.reporting import run_state, show_run
 from tasks.spreading import PART_FLOW
 from tasks.starting import backfill_request
 
@@ -73,4 +73,4 @@ def _fill(settings: MirrorSettings, request: BackfillRequest, run_id: str | None
             fill_slices(mirror, span, tally, progress)
         report = finish_backfill(mirror, run, span, tally)
     show_run(report, settings.store_url)
-    return final_state(report)
+    return run_state(report)

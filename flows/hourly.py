@@ -21,7 +21,7 @@ from onc_mirror.run.life import begun_run
 from onc_mirror.settings import load_settings
 from tasks.listing import begin_inquiry, find_devices, list_devices
 from tasks.policy import safely
-from tasks.reporting import final_state, finish_run, show_plan, show_run
+from tasks.reporting import finish_run, run_state, show_plan, show_run
 from tasks.starting import hourly_request
 from tasks.transferring import plan_transfers, transfer_files
 
@@ -59,4 +59,4 @@ def _mirror_hour(request: MirrorRequest) -> State[Any]:
         outcomes = transfer_files(mirror, run, planned)
         report = finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
     show_run(report, settings.store_url)
-    return final_state(report)
+    return run_state(report)

@@ -22,11 +22,11 @@ from onc_mirror.settings import load_settings
 from tasks.listing import begin_inquiry
 from tasks.policy import safely
 from tasks.reconciling import (
-    final_state,
     find_devices,
     finish_reconcile,
     fix_window,
     prepare_repair,
+    reconcile_state,
     show_reconciliation,
     survey_devices,
 )
@@ -70,7 +70,7 @@ def _reconcile(request: ReconcileRequest) -> State[Any]:
     with open_mirror(load_settings()) as mirror:
         found = _look_only(mirror, request) if request.dry_run else _mend(mirror, request)
     show_reconciliation(found, return_state=True)  # tables that cannot be shown change nothing
-    return final_state(found)
+    return reconcile_state(found)
 
 
 def _mend(mirror: Mirror, request: ReconcileRequest) -> Reconciliation:

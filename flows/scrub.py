@@ -22,10 +22,10 @@ from tasks.policy import safely
 from tasks.scrubbing import (
     abort_stale_uploads,
     choose_objects,
-    final_state,
     finish_scrub,
     prepare_repair,
     read_objects,
+    scrub_state,
     show_scrub,
 )
 from tasks.transferring import transfer_each
@@ -56,7 +56,7 @@ def _scrub(request: ScrubRequest) -> State[Any]:
     with open_mirror(load_settings()) as mirror:
         scrubbed = _read_and_mend(mirror, request)
     show_scrub(scrubbed, return_state=True)  # tables that cannot be shown change nothing
-    return final_state(scrubbed)
+    return scrub_state(scrubbed)
 
 
 def _read_and_mend(mirror: Mirror, request: ScrubRequest) -> Scrubbed:

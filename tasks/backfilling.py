@@ -27,13 +27,12 @@ from onc_mirror.run import life
 from onc_mirror.run.life import Run
 from onc_mirror.transfer.progress import Progress
 from onc_mirror.wording import printable
+from tasks.ending import MOST_ROWS, final_state
 from tasks.policy import UNCACHED, safely
 
 if TYPE_CHECKING:
     from prefect import State
 
-# The UI shows a table as a whole, and a database row holds it.
-_MOST_ROWS = 200
 _NOTHING_TO_FETCH = [{"device": "", "day": "", "files": 0, "bytes": 0}]
 
 
@@ -77,7 +76,7 @@ def show_forecast(forecast: Forecast) -> None:
     """Put what a backfill would fetch where the Prefect UI shows it."""
     rows = [
         {"device": day.device, "day": day.day, "files": day.files, "bytes": day.bytes}
-        for day in forecast.days[:_MOST_ROWS]
+        for day in forecast.days[:MOST_ROWS]
     ]
     create_table_artifact(
         key="backfill-forecast", table=rows or _NOTHING_TO_FETCH, description=printable(forecast_sentence(forecast))
@@ -110,5 +109,4 @@ def fill_slices(mirror: Mirror, span: Span, tally: Tally, progress: Progress) ->
 
 def forecast_state(forecast: Forecast) -> State[None]:
     """The state of a dry run."""
-    message = printable(forecast_sentence(forecast))
-    return Failed(message=message) if forecast.exit_code else Completed(message=message)
+    return final_state(forecast_sentence(forecast), forecast.exit_code)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.states import Completed, Failed
 
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Device, Outcome
@@ -18,6 +17,7 @@ from onc_mirror.reconcile.words import closing_sentence, count_rows, difference_
 from onc_mirror.run.gathering import Gathered, Inquiry, MirrorRequest
 from onc_mirror.run.life import Run
 from onc_mirror.wording import printable
+from tasks.ending import MOST_ROWS, final_state
 from tasks.policy import UNCACHED, retries, safely
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from prefect import State
 
-# The UI shows a table as a whole, and a database row holds it.
-_MOST_ROWS = 200
 _NOTHING = [{"": "none"}]
 
 
@@ -74,14 +72,12 @@ def show_reconciliation(found: Reconciliation) -> None:
     run = f"Run {found.run_id}" if found.run_id else "Dry run"
     tables = {
         "standings": (count_rows(found), "what archive, ledger and bucket have of each device"),
-        "differences": (difference_rows(found, _MOST_ROWS), "what differed, and what became of it"),
-        "witness": (witness_rows(found)[:_MOST_ROWS], "where the archive lists other files than it counts"),
+        "differences": (difference_rows(found, MOST_ROWS), "what differed, and what became of it"),
+        "witness": (witness_rows(found)[:MOST_ROWS], "where the archive lists other files than it counts"),
     }
     for name, (rows, description) in tables.items():
         table = [{key: _shown(value) for key, value in row.items()} for row in rows]
-        create_table_artifact(
-            key=f"reconcile-{name}", table=table or [{"": "none"}], description=f"{run}: {description}."
-        )
+        create_table_artifact(key=f"reconcile-{name}", table=table or _NOTHING, description=f"{run}: {description}.")
     create_markdown_artifact(
         key="reconcile-summary", markdown=printable(closing_sentence(found)), description=f"{run}."
     )
@@ -96,12 +92,9 @@ def survey_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) 
     return surveyed
 
 
-def final_state(found: Reconciliation) -> State[None]:
-    """The state that tells an operator at a glance how the run ended."""
-    message = printable(closing_sentence(found))
-    if found.exit_code == 1:
-        return Failed(message=message)
-    return Completed(name="CompletedWithFindings" if found.exit_code else None, message=message)
+def reconcile_state(found: Reconciliation) -> State[None]:
+    """The state that a reconcile ends in."""
+    return final_state(closing_sentence(found), found.exit_code, "CompletedWithFindings")
 
 
 def _shown(value: Any) -> Any:

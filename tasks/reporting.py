@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.states import Completed, Failed
 
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
@@ -16,6 +15,7 @@ from onc_mirror.run import life, plans
 from onc_mirror.run.gathering import Gathered
 from onc_mirror.run.life import Run
 from onc_mirror.wording import closing_sentence, printable
+from tasks.ending import final_state
 from tasks.policy import UNCACHED, safely
 
 if TYPE_CHECKING:
@@ -68,12 +68,9 @@ def show_run(report: RunReport, store_url: str) -> None:
     )
 
 
-def final_state(report: RunReport) -> State[None]:
-    """The state that tells an operator at a glance how the run ended."""
-    message = printable(closing_sentence(report))
-    if report.state == "failed":
-        return Failed(message=message)
-    return Completed(name="CompletedWithHeld" if report.state == "completed-with-held" else None, message=message)
+def run_state(report: RunReport) -> State[None]:
+    """The state that a run with this report ends in."""
+    return final_state(closing_sentence(report), report.exit_code)
 
 
 def _attention(report: RunReport) -> list[dict[str, Any]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.states import Completed, Failed
 
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
@@ -18,13 +17,12 @@ from onc_mirror.scrub.rereading import Reading
 from onc_mirror.scrub.story import Chosen, Repair, ScrubRequest
 from onc_mirror.transfer.batch import NoWatcher
 from onc_mirror.wording import printable
+from tasks.ending import MOST_ROWS, final_state
 from tasks.policy import UNCACHED, retries, safely
 
 if TYPE_CHECKING:
     from prefect import State
 
-# The UI shows a table as a whole, and a database row holds it.
-_MOST_ROWS = 200
 _ALL_WELL = [{"device": "", "file": "", "outcome": "", "reason": "", "what happened": "All is what was proven."}]
 
 
@@ -77,7 +75,7 @@ def show_scrub(scrubbed: Scrubbed) -> None:
     report = scrubbed.report
     rows = [(error.device, "", "failed", error.reason, error.detail) for error in report.errors]
     rows += [(one.device, one.filename, one.decision.value, one.reason, one.detail) for one in report.files]
-    table = [dict(zip(_ALL_WELL[0], map(printable, row), strict=True)) for row in rows[:_MOST_ROWS]]
+    table = [dict(zip(_ALL_WELL[0], map(printable, row), strict=True)) for row in rows[:MOST_ROWS]]
     create_table_artifact(
         key="scrub-findings",
         table=table or _ALL_WELL,
@@ -93,10 +91,6 @@ def choose_objects(mirror: Mirror, run: Run, request: ScrubRequest) -> Chosen:
     return _choose_objects.with_options(**retries(mirror.settings.retry_delays_s))(mirror, run, request)
 
 
-def final_state(scrubbed: Scrubbed) -> State[Any]:
-    """The state that tells an operator at a glance how the run ended."""
-    message = printable(closing_sentence(scrubbed))
-    if scrubbed.report.state == "failed":
-        return Failed(message=message)
-    held = scrubbed.report.state == "completed-with-held"
-    return Completed(name="CompletedWithHeld" if held else None, message=message)
+def scrub_state(scrubbed: Scrubbed) -> State[None]:
+    """The state that a scrub ends in."""
+    return final_state(closing_sentence(scrubbed), scrubbed.report.exit_code)

@@ -1,0 +1,29 @@
+"""How a run looks when it is over: its final state, and how much of a table is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect.states import Completed, Failed
+
+from onc_mirror.wording import printable
+
+if TYPE_CHECKING:
+    from prefect import State
+
+MOST_ROWS = 200
+"""The UI shows a table as a whole, and a database row holds it."""
+
+
+def final_state(sentence: str, exit_code: int, attention: str = "CompletedWithHeld") -> State[None]:
+    """The state that tells an operator at a glance how a run ended.
+
+    Args:
+        sentence: What became of it.
+        exit_code: That of the command that does the same: 0, 1 or 3.
+        attention: Name of the state for 3: completed, but somebody should look.
+    """
+    message = printable(sentence)
+    if exit_code == 1:
+        return Failed(message=message)
+    return Completed(name=attention if exit_code else None, message=message)
