@@ -101,7 +101,8 @@ def test_an_endpoint_without_its_storage_is_not_taken_for_one_that_can_be_used(t
     servers = SwiftServers(tmp_path, 0, access_key="sandbox", secret_key="sandbox-secret")
     bucket = SandboxBucket(servers.url, "mirror", access_key="sandbox", secret_key="sandbox-secret")
     with servers:
-        (storage,) = [one for one in psutil.Process().children() if "object" in one.cmdline()]
+        # Other tests of this worker may have a Swift of their own.
+        (storage,) = [one for one in psutil.Process().children() if {"object", str(tmp_path)} <= set(one.cmdline())]
         storage.kill()
         storage.wait()
 
