@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 # What is pasted for one of these may be a token, a password or a key.
-_SECRET = frozenset({"ONC_TOKEN", "ONC_MIRROR_LEDGER_URL", "ONC_MIRROR_STORE_URL"})
+_SECRET = frozenset(
+    {
+        "ONC_TOKEN",
+        "ONC_MIRROR_LEDGER_URL",
+        "ONC_MIRROR_STORE_URL",
+        "ONC_MIRROR_ALERT_WEBHOOK",
+        "ONC_MIRROR_ALERT_URLS",
+        "ONC_MIRROR_PING_URL",
+    }
+)
 _FOR_TESTS = "ONC_MIRROR_TEST_"
 _LONGEST = 60
 _KINDS: Mapping[Any, str] = {

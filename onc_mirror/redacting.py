@@ -8,16 +8,23 @@ spells out control characters: names in listings and lists of files are whatever
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
 import traceback
+from urllib.parse import quote, unquote
 
 MASK = "***"
 
 _QUERY_TOKEN = re.compile(r"(?i)\b(token|signature|x-amz-signature|awssecretkey)(=|%3d)[^&\s\"'<>)]+")
 _SECRET_VARIABLES = ("ONC_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LEDGER_VARIABLE = "ONC_MIRROR_LEDGER_URL"
+# Who knows such an address can write to it: Slack's and its like are made of secrets.
+_ADDRESS_VARIABLES = ("ONC_MIRROR_ALERT_WEBHOOK", "ONC_MIRROR_ALERT_URLS", "ONC_MIRROR_PING_URL")
+_ADDRESS_WORD = re.compile(r"[^\s/?&=,;:@#]+")
+_ADDRESS_PASSWORD = re.compile(r"://[^\s:/@]*:([^\s/@]+)@")
+_SHORTEST_WORD = 8
 # Not urlsplit: it raises for some URLs that are none, and what cleans messages must take anything.
 _URL_PASSWORD = re.compile(r"://[^:/@]*:(.+)@")
 SHORTEST_SECRET = 6
@@ -70,4 +77,21 @@ def _spelled(sign: str) -> str:
 def _known_secrets() -> list[str]:
     values = [os.environ.get(name, "").strip() for name in _SECRET_VARIABLES]
     values += _URL_PASSWORD.findall(os.environ.get(_LEDGER_VARIABLE, ""))
+    for name in _ADDRESS_VARIABLES:
+        values += _secrets_of(os.environ.get(name, ""))
     return [value for value in values if len(value) >= SHORTEST_SECRET]
+
+
+@functools.lru_cache
+def _secrets_of(addresses: str) -> tuple[str, ...]:
+    """What may be secret in addresses: passwords, words that look made up as `T1JJ3T3L2` does, in any spelling."""
+    words = [word for word in _ADDRESS_WORD.findall(addresses) if _looks_made_up(word)]
+    found = {*words, *_ADDRESS_PASSWORD.findall(addresses)}
+    spelled = found | {unquote(word) for word in found} | {quote(word, safe="") for word in found}
+    return tuple(sorted(spelled, key=len, reverse=True))
+
+
+def _looks_made_up(word: str) -> bool:
+    has_digit = any(sign.isdecimal() for sign in word)
+    mixed = word not in {word.lower(), word.upper(), word.capitalize()}
+    return len(word) >= _SHORTEST_WORD and "." not in word and (has_digit or mixed)

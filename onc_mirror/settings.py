@@ -1,7 +1,7 @@
 """Every setting of the mirror, with its unit, bounds and default. Read once at the edge, passed down as values.
 
 `MirrorSettings` has them all. Looking around in the archive needs only `ArchiveSettings`, looking at what was done
-only `LedgerSettings`.
+only `LedgerSettings`, telling somebody of it `AlertSettings` besides.
 
 The environment is the only source; names are part of the public interface. Secrets are `SecretStr` and never
 appear in a representation.
@@ -15,7 +15,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, overload
 
-import isodate
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -34,6 +33,16 @@ from onc_mirror.complaints import complaint, unknown_variables
 from onc_mirror.errors import SettingsError
 from onc_mirror.layout import Layout  # noqa: TC001 - pydantic reads the annotation
 from onc_mirror.model import Grade
+from onc_mirror.setting_types import (
+    Address,
+    Addresses,
+    Duration,
+    Folder,
+    MetricsFile,
+    Seconds,
+    addresses_in,
+    split,
+)
 from onc_mirror.store_urls import checked_store_url
 
 logger = logging.getLogger(__name__)
@@ -41,43 +50,21 @@ logger = logging.getLogger(__name__)
 PREFIX = "ONC_MIRROR_"
 
 
-def parse_duration(value: Any) -> Any:
-    """Turn an ISO 8601 duration such as `PT6H` into a `timedelta`; pass everything else on.
-
-    Raises:
-        ValueError: A string that is no duration, or one in months or years, whose length is not fixed.
-    """
-    if not isinstance(value, str):
-        return value
-    try:
-        parsed = isodate.parse_duration(value)
-    except OverflowError:
-        raise ValueError("is longer than any time there is") from None
-    except isodate.ISO8601Error:
-        raise ValueError(f"{value!r} is not an ISO 8601 duration such as PT6H or P2D") from None
-    if not isinstance(parsed, timedelta):
-        raise ValueError(f"{value!r} counts months or years; say it in days, such as P30D")  # noqa: TRY004 - pydantic tells only a ValueError
-    return parsed
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _expand(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise ValueError(f"{path} begins with the home of a user who is not there") from None
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Folder = Annotated[Path, AfterValidator(_expand)]
+_DevicesFile = Annotated[
+    Folder | None, Field(description="TOML device table; the STRAWb table that ships when unset.")
+]
 
 _FROM_ENVIRONMENT = SettingsConfigDict(
     env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
 )
+
+
+class TableSettings(BaseSettings):
+    """Where the device table is."""
+
+    model_config = _FROM_ENVIRONMENT
+
+    devices_file: _DevicesFile = None
 
 
 class ArchiveSettings(BaseSettings):
@@ -90,17 +77,12 @@ class ArchiveSettings(BaseSettings):
         description="The archive token, from your profile page at ONC.",
     )
     archive_url: HttpUrl = Field(HttpUrl("https://data.oceannetworks.ca/"), description="Where the archive API is.")
-    devices_file: Folder | None = Field(
-        None, description="TOML device table; the STRAWb table that ships when unset."
-    )
+    devices_file: _DevicesFile = None
     concurrency: int = Field(8, ge=1, le=64, description="Transfers in flight.")
     connect_timeout_s: Seconds = Field(10.0, description="Seconds to wait for a connection.")
     stall_timeout_s: Seconds = Field(60.0, description="Seconds without a byte after which a transfer is cut.")
     quick_retries: int = Field(
-        2,
-        ge=0,
-        le=10,
-        description="Immediate repeats of a request inside one attempt (Retry-After is honoured).",
+        2, ge=0, le=10, description="Immediate repeats of a request inside one attempt (Retry-After is honoured)."
     )
 
     @model_validator(mode="before")
@@ -139,7 +121,75 @@ class LedgerSettings(BaseSettings):
         return _variable("state_dir" if self.ledger_url is None else "ledger_url")
 
 
-class MirrorSettings(LedgerSettings, ArchiveSettings):
+class MetricsSettings(LedgerSettings, TableSettings):
+    """What it takes to tell metrics."""
+
+    scratch_dir: Folder | None = Field(
+        None, description="Folder for downloads in progress; `<state dir>/scratch` when unset."
+    )
+    metrics_file: MetricsFile | None = Field(
+        None, description="File that each run writes its metrics to, for node_exporter's textfile collector."
+    )
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of downloads in progress."""
+        return self.scratch_dir or self.state_dir / "scratch"
+
+    @property
+    def scratch_variable(self) -> str:
+        """The variable that says where that is."""
+        return _variable("state_dir" if self.scratch_dir is None else "scratch_dir")
+
+
+class LogSettings(BaseSettings):
+    """How the log looks."""
+
+    model_config = _FROM_ENVIRONMENT
+
+    log_format: Literal["text", "json"] = Field("text", description="Log lines for people, or one JSON object each.")
+
+
+class AlertSettings(BaseSettings):
+    """Who is told of what is wrong, and when."""
+
+    model_config = _FROM_ENVIRONMENT
+
+    alert_webhook: Address | None = Field(None, description="URL to which alerts are posted as JSON.")
+    alert_urls: Addresses | None = Field(
+        None,
+        description="Apprise URLs to which alerts go, comma-separated: `slack://...`, `workflows://...` for Microsoft"
+        " Teams, `mailtos://...`.",
+    )
+    alert_timeout_s: Seconds = Field(
+        10.0, description="Seconds that a run gives all receivers together to take its alerts."
+    )
+    alert_reminder: Duration = Field(
+        timedelta(days=1),
+        ge=timedelta(minutes=1),
+        le=timedelta(days=365),
+        description="ISO 8601 duration after which an alert that is still open is told again.",
+    )
+    alert_after: int = Field(
+        2, ge=1, le=100, description="Runs in a row that fail, or do not list a device, before it is an alert."
+    )
+    alert_silence: Duration | None = Field(
+        None,
+        ge=timedelta(minutes=1),
+        description="ISO 8601 duration without a new file after which a device is silent; learned per device when"
+        " unset.",
+    )
+    ping_url: Address | None = Field(
+        None, description="URL that is asked after each hourly run, as healthchecks.io has it: a dead-man's switch."
+    )
+
+    @property
+    def alert_addresses(self) -> tuple[str, ...]:
+        """The Apprise URLs, in clear."""
+        return () if self.alert_urls is None else addresses_in(self.alert_urls.get_secret_value())
+
+
+class MirrorSettings(LogSettings, AlertSettings, MetricsSettings, ArchiveSettings):
     """What an operator can set. Field descriptions are the settings table of the README."""
 
     store_url: Annotated[str, AfterValidator(checked_store_url)] = Field(
@@ -150,33 +200,20 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
         validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
         description="The S3 endpoint when it is not AWS.",
     )
-    scratch_dir: Folder | None = Field(
-        None, description="Folder for downloads in progress; `<state dir>/scratch` when unset."
-    )
     scratch_budget: ByteSize = Field(
-        ByteSize(20 * 2**30),
-        ge=2**20,
-        description="Bytes that downloads in progress may take, such as `20GiB`.",
+        ByteSize(20 * 2**30), ge=2**20, description="Bytes that downloads in progress may take, such as `20GiB`."
     )
-    extensions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+    extensions: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)] = Field(
         ("hdf5",), min_length=1, description="Extensions to mirror, comma-separated, without dots."
     )
     layout: Layout = Field("raw", description="`raw`, or `strawb` for the folders that the strawb package expects.")
-    retry_delays_s: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
+    retry_delays_s: Annotated[tuple[float, ...], NoDecode, BeforeValidator(split)] = Field(
         (10.0, 60.0, 180.0),
         max_length=10,
         description="Seconds between the attempts at a file, comma-separated; each is varied by up to a third.",
     )
-    hold_delays: Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_split)] = Field(
-        (
-            timedelta(minutes=30),
-            timedelta(hours=2),
-            timedelta(hours=6),
-            timedelta(days=1),
-            timedelta(days=1),
-            timedelta(days=1),
-            timedelta(days=1),
-        ),
+    hold_delays: Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(split)] = Field(
+        (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6), *(timedelta(days=1) for _ in range(4))),
         max_length=100,
         description="ISO 8601 durations after which a file that failed is tried again, comma-separated; then it is"
         " quarantined, if others came meanwhile.",
@@ -211,9 +248,7 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
     )
     validation_timeout_s: Seconds = Field(900.0, description="Seconds after which a validation is given up.")
     validation_memory: ByteSize = Field(
-        ByteSize(2**30),
-        ge=256 * 2**20,
-        description="Bytes of address space a validation process may take.",
+        ByteSize(2**30), ge=256 * 2**20, description="Bytes of address space a validation process may take."
     )
     multipart_bytes: ByteSize = Field(
         ByteSize(16 * 2**20),
@@ -238,16 +273,6 @@ class MirrorSettings(LedgerSettings, ArchiveSettings):
             raise ValueError("each delay must be between 0 and 86400 seconds")
         return value
 
-    @property
-    def scratch(self) -> Path:
-        """Folder of downloads in progress."""
-        return self.scratch_dir or self.state_dir / "scratch"
-
-    @property
-    def scratch_variable(self) -> str:
-        """The variable that says where that is."""
-        return _variable("state_dir" if self.scratch_dir is None else "scratch_dir")
-
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -266,8 +291,9 @@ def load_settings(kind: type[BaseSettings] = MirrorSettings, **overrides: Any) -
     Raises:
         SettingsError: A setting is missing or wrong; the message is one line per setting and names the variable.
     """
-    for warning in unknown_variables(os.environ, PREFIX, map(_variable, MirrorSettings.model_fields)):
-        logger.warning("%s", warning)
+    if kind is not LogSettings:  # they are read first, and say how such a warning looks
+        for warning in unknown_variables(os.environ, PREFIX, map(_variable, MirrorSettings.model_fields)):
+            logger.warning("%s", warning)
     try:
         return kind(**overrides)
     except ValidationError as error:
