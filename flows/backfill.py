@@ -9,10 +9,10 @@ days of devices needs a work pool that takes several runs at a time, as this one
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from prefect import flow
+from prefect import State, flow
 from pydantic import Field
 
 from onc_mirror.backfill.spanning import FLOW, BackfillRequest
@@ -29,45 +29,45 @@ from tasks.backfilling import (
     new_tally,
     show_forecast,
 )
+from tasks.parameters import ChosenDevices, Extensions, ProductCodes, Time
 from tasks.policy import safely
 from tasks.progress import shown_progress
 from tasks.reporting import run_state, show_run
 from tasks.spreading import RUNS_IN_FLIGHT, SLICES_PER_RUN, Spread, run_parts
-from tasks.starting import backfill_request
-
-if TYPE_CHECKING:
-    from prefect import State
+from tasks.starting import backfill_request, foresees_only
 
 
 @flow(name=FLOW, log_prints=False, persist_result=False)
 def backfill(  # noqa: PLR0913 - the parameters of a deployment
-    since: datetime,
-    until: datetime | None = None,
-    devices: list[str] | None = None,
+    since: Time,
+    until: Time | None = None,
+    devices: ChosenDevices | None = None,
     *,
-    products: list[str] | None = None,
-    extensions: list[str] | None = None,
+    products: ProductCodes | None = None,
+    extensions: Extensions | None = None,
     only: Literal["failed"] | None = None,
-    dry_run: bool = False,
+    dry_run: bool | None = None,
     slices_per_run: Annotated[int, Field(ge=1, le=1000)] = SLICES_PER_RUN,
     runs_in_flight: Annotated[int, Field(ge=1, le=50)] = RUNS_IN_FLIGHT,
 ) -> State[Any]:
     """Mirror the data of a range of days.
 
     Args:
-        since: Begin of the data, with its whole day; UTC unless it has a zone.
-        until: End of the data, with its whole day, instead of now.
-        devices: Device codes instead of all devices of the table that were in the water then.
-        products: Data product codes instead of all.
-        extensions: Extensions instead of those of the settings.
+        since: Fetch the data from this day on (UTC); 2006-01-01 or later. A day, such as 2026-11-22, or a time with
+            its zone, such as 2026-11-22T06:00:00Z, which stands for its day.
+        until: Fetch the data up to this and its day, instead of until now. As `since`.
+        devices: Only these, instead of all devices of the table that were in the water then.
+        products: Only these data products, by their codes, instead of all.
+        extensions: Only these extensions, such as hdf5, instead of those of ONC_MIRROR_EXTENSIONS.
         only: With `failed` only files that are held, or were given up after their last attempt.
-        dry_run: Only say what would be fetched, and how long it may take.
-        slices_per_run: Days of devices that this run does itself; more become child runs of as many each.
-        runs_in_flight: Child runs at a time.
+        dry_run: Only say what would be fetched, and how long it may take. Left open, a range of more than 366 days is
+            only looked at, since a year is easily mistyped; false fetches whatever the range.
+        slices_per_run: Days of devices that this run does itself, 1 to 1000; more become child runs of as many each.
+        runs_in_flight: Child runs at a time, 1 to 50.
 
     Returns:
-        Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when
-        something could not be listed or a file failed.
+        Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, `CompletedDryRun`
+        when it only looked, or failed when something could not be listed or a file failed.
     """
     options = {"products": products, "extensions": extensions, "only": only}
     return _backfill(since, until, devices, options, dry_run=dry_run, limits=(slices_per_run, runs_in_flight))
@@ -81,19 +81,21 @@ def _backfill(  # noqa: PLR0913 - as above
     devices: list[str] | None,
     options: dict[str, Any],
     *,
-    dry_run: bool,
+    dry_run: bool | None,
     limits: tuple[int, int],
 ) -> State[Any]:
     settings = load_settings()
     request = backfill_request(settings, since, until, devices=devices, **options)
-    return _look_ahead(settings, request) if dry_run else _fill(settings, request, Spread(*limits, options))
+    if foresees_only(request, dry_run=dry_run, now=datetime.now(UTC)):
+        return _look_ahead(settings, request, asked=dry_run is True)
+    return _fill(settings, request, Spread(*limits, options))
 
 
-def _look_ahead(settings: MirrorSettings, request: BackfillRequest) -> State[Any]:
+def _look_ahead(settings: MirrorSettings, request: BackfillRequest, *, asked: bool) -> State[Any]:
     with open_mirror(settings) as mirror:
         forecast = look_ahead(mirror, request)
     show_forecast(forecast, return_state=True)  # a table that cannot be shown changes nothing
-    return forecast_state(forecast)
+    return forecast_state(forecast, asked=asked)
 
 
 def _fill(settings: MirrorSettings, request: BackfillRequest, spread: Spread) -> State[Any]:

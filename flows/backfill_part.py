@@ -7,9 +7,9 @@ backfill, and does only what is left.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from prefect import flow
+from prefect import State, flow
 
 from onc_mirror.backfill.spanning import BackfillRequest
 from onc_mirror.mirror import open_mirror
@@ -17,24 +17,22 @@ from onc_mirror.run.life import begun_run
 from onc_mirror.settings import MirrorSettings, load_settings
 from onc_mirror.transfer.progress import Progress
 from tasks.backfilling import begin_backfill, fill_slices, finish_backfill, new_tally
+from tasks.parameters import DeviceCodes, Extensions, ProductCodes, Time
 from tasks.policy import safely
 from tasks.progress import shown_progress
 from tasks.reporting import run_state, show_run
 from tasks.spreading import PART_FLOW
 from tasks.starting import backfill_request
 
-if TYPE_CHECKING:
-    from prefect import State
-
 
 @flow(name=PART_FLOW, log_prints=False, persist_result=False)
 def backfill_part(  # noqa: PLR0913 - the parameters of a deployment
-    since: datetime,
-    until: datetime | None = None,
-    devices: list[str] | None = None,
+    since: Time,
+    until: Time | None = None,
+    devices: DeviceCodes | None = None,
     *,
-    products: list[str] | None = None,
-    extensions: list[str] | None = None,
+    products: ProductCodes | None = None,
+    extensions: Extensions | None = None,
     only: Literal["failed"] | None = None,
     run_id: str | None = None,
 ) -> State[Any]:
@@ -43,7 +41,7 @@ def backfill_part(  # noqa: PLR0913 - the parameters of a deployment
     Args:
         since: As for `backfill`.
         until: As for `backfill`.
-        devices: As for `backfill`.
+        devices: As for `backfill`, in the device table or not.
         products: As for `backfill`.
         extensions: As for `backfill`.
         only: As for `backfill`.

@@ -8,10 +8,9 @@ device and file that something is wrong with, and why.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prefect import flow
+from prefect import State, flow
 
 from onc_mirror.hour import FLOW
 from onc_mirror.mirror import open_mirror
@@ -20,25 +19,24 @@ from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.run.life import begun_run
 from onc_mirror.settings import load_settings
 from tasks.listing import begin_inquiry, find_devices, list_devices
+from tasks.parameters import ChosenDevices, Time
 from tasks.policy import safely
 from tasks.reporting import finish_run, run_state, show_plan, show_run
 from tasks.starting import hourly_request
 from tasks.transferring import plan_transfers, transfer_files
 
-if TYPE_CHECKING:
-    from prefect import State
-
 
 @flow(name=FLOW, log_prints=False, persist_result=False)
 def mirror_hour(
-    since: datetime | None = None, until: datetime | None = None, devices: list[str] | None = None
+    since: Time | None = None, until: Time | None = None, devices: ChosenDevices | None = None
 ) -> State[Any]:
     """Mirror what the archive took in since the last run.
 
     Args:
-        since: Begin of the archive-time window instead of the watermark; UTC unless it has a zone.
-        until: End of the window instead of now.
-        devices: Device codes instead of all deployed devices.
+        since: Take what was archived from here on, instead of from each device's watermark. A day, such as
+            2026-11-22, or a time with its zone, such as 2026-11-22T06:00:00Z; without a zone it is UTC.
+        until: Take what was archived before this, instead of until now. As `since`.
+        devices: Only these, whether in the water or not, instead of all that are deployed.
 
     Returns:
         Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when

@@ -8,10 +8,9 @@ do next. Where very much would change it does nothing; look why, and run it with
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prefect import flow
+from prefect import State, flow
 
 from onc_mirror.mirror import Mirror, open_mirror
 from onc_mirror.planning import outcomes as settled
@@ -20,6 +19,7 @@ from onc_mirror.reconcile.story import FLOW, NIGHTLY_DAYS, ReconcileRequest, unn
 from onc_mirror.run.life import begun_run
 from onc_mirror.settings import load_settings
 from tasks.listing import begin_inquiry
+from tasks.parameters import ChosenDevices, Days, Time
 from tasks.policy import safely
 from tasks.reconciling import (
     find_devices,
@@ -33,16 +33,13 @@ from tasks.reconciling import (
 from tasks.starting import reconcile_request
 from tasks.transferring import plan_transfers, transfer_files
 
-if TYPE_CHECKING:
-    from prefect import State
-
 
 @flow(name=FLOW, log_prints=False, persist_result=False)
 def reconcile(  # noqa: PLR0913 - the parameters of a deployment
-    since: datetime | None = None,
-    until: datetime | None = None,
-    days: int = NIGHTLY_DAYS,
-    devices: list[str] | None = None,
+    since: Time | None = None,
+    until: Time | None = None,
+    days: Days = NIGHTLY_DAYS,
+    devices: ChosenDevices | None = None,
     *,
     dry_run: bool = False,
     force: bool = False,
@@ -50,12 +47,14 @@ def reconcile(  # noqa: PLR0913 - the parameters of a deployment
     """Compare what archive, ledger and bucket have, and fetch what is missing or damaged.
 
     Args:
-        since: Begin of the data instead of `days` before the end; UTC unless it has a zone; whole days.
-        until: End of the data instead of now.
-        days: Days of data to reach back.
-        devices: Device codes instead of all deployed devices.
-        dry_run: Compare only.
-        force: Repair also what looks like an accident with the whole bucket.
+        since: Compare the data from this day on (UTC), instead of from `days` before the end. A day, such as
+            2026-11-22, or a time with its zone, such as 2026-11-22T06:00:00Z, which stands for its day.
+        until: Compare the data up to this and its day, instead of until now. As `since`.
+        days: How far to reach back when `since` is not given, in days of data; 1 to 3650.
+        devices: Only these, whether in the water or not, instead of all that are deployed.
+        dry_run: Compare only; change nothing.
+        force: Repair also where more than a quarter of the files would change, which looks like an accident with the
+            whole bucket.
 
     Returns:
         Completed, completed under the name `CompletedWithFindings` when something is left for people to look at, or

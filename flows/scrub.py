@@ -9,15 +9,16 @@ could not be read, or could not be mended. Where very much is damaged it fetches
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prefect import flow
+from prefect import State, flow
 
 from onc_mirror.mirror import Mirror, open_mirror
 from onc_mirror.run.life import begun_run
 from onc_mirror.scrub.findings import Scrubbed
 from onc_mirror.scrub.story import FLOW, ScrubRequest
 from onc_mirror.settings import load_settings
+from tasks.parameters import Bytes, ChosenDevices
 from tasks.policy import safely
 from tasks.scrubbing import (
     abort_stale_uploads,
@@ -30,18 +31,17 @@ from tasks.scrubbing import (
 )
 from tasks.transferring import transfer_each
 
-if TYPE_CHECKING:
-    from prefect import State
-
 
 @flow(name=FLOW, log_prints=False, persist_result=False)
-def scrub(devices: list[str] | None = None, budget_bytes: int | None = None, *, force: bool = False) -> State[Any]:
+def scrub(
+    devices: ChosenDevices | None = None, budget_bytes: Bytes | None = None, *, force: bool = False
+) -> State[Any]:
     """Read stored objects back, and mend what is damaged.
 
     Args:
-        devices: Device codes instead of all.
-        budget_bytes: The most to read, instead of ONC_MIRROR_SCRUB_BUDGET.
-        force: Repair also what looks like an accident with the whole bucket.
+        devices: Only objects of these, instead of all.
+        budget_bytes: The most to read, in bytes, instead of ONC_MIRROR_SCRUB_BUDGET; at least 1.
+        force: Fetch again also where very much is damaged, which looks like an accident with the whole bucket.
 
     Returns:
         Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when

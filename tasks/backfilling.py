@@ -27,8 +27,9 @@ from onc_mirror.run import life
 from onc_mirror.run.life import Run
 from onc_mirror.transfer.progress import Progress
 from onc_mirror.wording import printable
-from tasks.ending import MOST_ROWS, final_state
+from tasks.ending import MOST_ROWS
 from tasks.policy import UNCACHED, safely
+from tasks.starting import MOST_DAYS
 
 if TYPE_CHECKING:
     from prefect import State
@@ -107,6 +108,13 @@ def fill_slices(mirror: Mirror, span: Span, tally: Tally, progress: Progress) ->
         story.note_surrender(work)
 
 
-def forecast_state(forecast: Forecast) -> State[None]:
-    """The state of a dry run."""
-    return final_state(forecast_sentence(forecast), forecast.exit_code)
+def forecast_state(forecast: Forecast, *, asked: bool) -> State[None]:
+    """The state of a dry run, which says so when nobody asked for it.
+
+    Args:
+        forecast: What would be fetched.
+        asked: Whether a dry run was asked for.
+    """
+    advice = "" if asked else f" Nothing was fetched, as these are more than {MOST_DAYS} days: dry_run=false does it."
+    message = printable(f"{forecast_sentence(forecast)}{advice}")
+    return Failed(message=message) if forecast.exit_code else Completed(name="CompletedDryRun", message=message)

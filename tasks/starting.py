@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
-from onc_mirror.backfill.spanning import BackfillRequest
+from onc_mirror.backfill.spanning import BackfillRequest, data_days
 from onc_mirror.reconcile.story import ReconcileRequest
 from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.selection import Selection
 from onc_mirror.settings import MirrorSettings
-from onc_mirror.utc import as_utc
+
+MOST_DAYS = 366
+"""Days of data that a backfill fetches without being told so in as many words: a leap year."""
 
 
-def hourly_request(
-    since: datetime | None = None, until: datetime | None = None, devices: list[str] | None = None
-) -> MirrorRequest:
-    """What the hourly run is asked for; a time without a zone is UTC."""
-    begin, end = (None if time is None else as_utc(time) for time in (since, until))
-    return MirrorRequest(since=begin, until=end, devices=tuple(devices or ()))
+def hourly_request(since: datetime | None, until: datetime | None, devices: list[str] | None) -> MirrorRequest:
+    """What the hourly run is asked for."""
+    return MirrorRequest(since=since, until=until, devices=tuple(devices or ()))
 
 
 def reconcile_request(  # noqa: PLR0913 - the parameters of a deployment
@@ -30,9 +29,8 @@ def reconcile_request(  # noqa: PLR0913 - the parameters of a deployment
     dry_run: bool,
     force: bool,
 ) -> ReconcileRequest:
-    """What a reconcile is asked for; a time without a zone is UTC."""
-    begin, end = (None if time is None else as_utc(time) for time in (since, until))
-    return ReconcileRequest(begin, end, days, tuple(devices or ()), dry_run=dry_run, force=force)
+    """What a reconcile is asked for."""
+    return ReconcileRequest(since, until, days, tuple(devices or ()), dry_run=dry_run, force=force)
 
 
 def backfill_request(  # noqa: PLR0913 - the parameters of a deployment
@@ -45,15 +43,26 @@ def backfill_request(  # noqa: PLR0913 - the parameters of a deployment
     extensions: list[str] | None,
     only: Literal["failed"] | None,
 ) -> BackfillRequest:
-    """What a backfill is asked for; a time without a zone is UTC."""
+    """What a backfill is asked for."""
     selection = None
     if products or extensions:
         wanted = [part.lstrip(".").lower() for part in extensions or settings.extensions]
         selection = Selection(extensions=frozenset(wanted), products=frozenset(products) if products else None)
     return BackfillRequest(
-        as_utc(since),
-        None if until is None else as_utc(until),
-        devices=tuple(devices or ()),
-        selection=selection,
-        only_failed=only is not None,
+        since, until, devices=tuple(devices or ()), selection=selection, only_failed=only is not None
     )
+
+
+def foresees_only(request: BackfillRequest, *, dry_run: bool | None, now: datetime) -> bool:
+    """Say whether a backfill only looks at what it would fetch: when asked to, or when nobody said and it is large.
+
+    Args:
+        request: What it is asked for.
+        dry_run: What was asked; None when nothing was.
+        now: This moment, UTC.
+
+    Raises:
+        SettingsError: The range has no days.
+    """
+    days = data_days(request, now)
+    return days.until - days.since > timedelta(days=MOST_DAYS) if dry_run is None else dry_run
