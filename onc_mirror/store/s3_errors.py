@@ -52,7 +52,7 @@ _OTHER_BYTES = (
 )
 _BUSY = (
     StoreUnavailableError,
-    "is too busy, has a fault or is none; if this goes on, check the server and AWS_ENDPOINT_URL",
+    "is too busy or full, has a fault or is none; if this goes on, check the server, its disks and AWS_ENDPOINT_URL",
 )
 _BAD_REGION = (StoreRejectedError, "expects another region; check AWS_DEFAULT_REGION and AWS_ENDPOINT_URL")
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import socket
-import subprocess
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.sandbox.archive.faults import Kind
+from tests.support.disks import small_disk
 from tests.support.faulty_s3 import FaultyS3, faulty_s3
 from tests.support.raw_server import unused_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from tests.support.archive import RunningArchive
     from tests.support.console import Answer, Console
@@ -263,20 +262,3 @@ def test_a_reader_who_leaves_early_gets_no_complaint(console: Console, archive: 
 
     assert said == ""
     assert process.returncode == 1
-
-
-@contextmanager
-def small_disk(path: Path, size: str) -> Iterator[Path]:
-    """Mount a disk of that size, where that is allowed."""
-    path.mkdir()
-    mounted = subprocess.run(
-        ["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "onc-mirror-test", path],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["/bin/umount", "--lazy", path], check=True)
