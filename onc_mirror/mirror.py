@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.archive import OncArchive
 from onc_mirror.ledger import Ledger, open_ledger
+from onc_mirror.metrics.meter import Meter
 from onc_mirror.scratch import Scratch
 from onc_mirror.store import ObjectStore, open_store
 from onc_mirror.store.presence import Presence
@@ -34,6 +35,7 @@ class Mirror:
         scratch: Room for downloads in progress.
         validator: Proves files readable, in processes of its own.
         clock: Says what time it is, UTC.
+        meter: Counts what is done.
     """
 
     def __init__(  # noqa: PLR0913 - one argument per part
@@ -55,6 +57,7 @@ class Mirror:
         self.scratch = scratch
         self.validator = validator
         self.clock = clock
+        self.meter = Meter()
 
     @property
     def store(self) -> ObjectStore:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import stamina
 
 from onc_mirror.errors import MirrorError, TransientError, UnreachableError
+from onc_mirror.repeats import tell_of_repeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,9 +102,10 @@ logger.addFilter(OncePerEvent())
 
 
 def announce(retry: Retry) -> None:
-    """Tell that something is going to be tried again, once per event."""
+    """Tell that something is going to be tried again: the log once per event, whoever counts repeats each time."""
+    tell_of_repeat(retry.error)
     logger.warning(
-        "retry_in_s=%.0f of=%r attempt %d of %d reason=%s detail=%r",
+        "retry_in_s=%.0f of=%r attempt=%d attempts=%d reason=%s detail=%r",
         retry.wait_s,
         retry.subject,
         retry.attempt,

@@ -148,6 +148,22 @@ class Scratch:
         )
 
 
+def bytes_used(directory: Path) -> int:
+    """Return the bytes that all runs together have in the scratch folder `directory` at this moment."""
+    total = 0
+    for folder, _, names in os.walk(directory / _OWN):
+        for name in names:
+            with suppress(OSError):  # renamed or removed while we look
+                total += (Path(folder) / name).lstat().st_size
+    return total
+
+
+def bytes_free(directory: Path) -> int:
+    """Return the bytes that are free on the disk of `directory`, or of where it would be made."""
+    there = next(folder for folder in (directory, *directory.parents) if folder.exists())
+    return shutil.disk_usage(there).free
+
+
 def _own_folder(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     own = directory / _OWN

@@ -1,10 +1,8 @@
 """Every setting of the mirror, with its unit, bounds and default. Read once at the edge, passed down as values.
 
 `MirrorSettings` has them all. Looking around in the archive needs only `ArchiveSettings`, looking at what was done
-only `LedgerSettings`, telling somebody of it `AlertSettings` besides.
-
-The environment is the only source; names are part of the public interface. Secrets are `SecretStr` and never
-appear in a representation.
+only `LedgerSettings`, telling somebody of it `AlertSettings` or `MetricsSettings` besides. The environment is the only
+source; names are part of the public interface. Secrets are `SecretStr` and never appear in a representation.
 """
 
 from __future__ import annotations
@@ -33,16 +31,7 @@ from onc_mirror.complaints import complaint, unknown_variables
 from onc_mirror.errors import SettingsError
 from onc_mirror.layout import Layout  # noqa: TC001 - pydantic reads the annotation
 from onc_mirror.model import Grade
-from onc_mirror.setting_types import (
-    Address,
-    Addresses,
-    Duration,
-    Folder,
-    MetricsFile,
-    Seconds,
-    addresses_in,
-    split,
-)
+from onc_mirror.setting_types import Address, Addresses, Duration, Folder, MetricsFile, Seconds, addresses_in, split
 from onc_mirror.store_urls import checked_store_url
 
 logger = logging.getLogger(__name__)
@@ -111,9 +100,8 @@ class LedgerSettings(BaseSettings):
     @property
     def ledger(self) -> str:
         """SQLAlchemy URL of the ledger, with its password in clear."""
-        if self.ledger_url is not None:
-            return self.ledger_url.get_secret_value()
-        return f"sqlite:///{self.state_dir / 'ledger.db'}"
+        url = self.ledger_url
+        return f"sqlite:///{self.state_dir / 'ledger.db'}" if url is None else url.get_secret_value()
 
     @property
     def ledger_variable(self) -> str:

@@ -29,6 +29,7 @@ from onc_mirror.errors import (
     UnreachableError,
 )
 from onc_mirror.model import Listing
+from onc_mirror.repeats import tell_of_repeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -235,14 +236,23 @@ class OncArchive:
         """
         import stamina  # noqa: PLC0415 - as urllib3: only those who ask pay for it
 
+        failed: list[TransientError] = []
+
+        def wait(error: Exception) -> bool | float:
+            if isinstance(error, TransientError):
+                failed.append(error)
+            return _quick_wait(error)
+
         for attempt in stamina.retry_context(
-            on=_quick_wait,
+            on=wait,
             attempts=self._quick_retries + 1,
             timeout=None,
             wait_initial=0.5,
             wait_max=LONGEST_QUICK_WAIT_S,
             wait_jitter=0.5,
         ):
+            if failed:
+                tell_of_repeat(failed[-1])
             with attempt:
                 return call()
         raise AssertionError("stamina attempts at least once")  # pragma: no cover - cannot be

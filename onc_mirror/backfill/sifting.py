@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from onc_mirror.frames import listing_frame
+from onc_mirror.metrics.meter import Stage
 from onc_mirror.model import Decision, Outcome, TimeWindow
 from onc_mirror.retrying import with_retries
 from onc_mirror.selection import excluding_rules
@@ -61,7 +62,7 @@ def list_slice(
     """
     window = TimeWindow(one.window.since - _EDGE, one.window.until)
     listing = with_retries(
-        lambda: mirror.archive.list_files(one.device_code, data=window),
+        lambda: _list(mirror, one.device_code, window),
         mirror.settings.retry_delays_s,
         f"listing of {one.device_code}",
     )
@@ -79,3 +80,8 @@ def list_slice(
         tuple(Outcome(file, Decision.FILTERED, rule) for file, rule in ends if rule is not None),
         again,
     )
+
+
+def _list(mirror: Mirror, device_code: str, window: TimeWindow) -> Listing:
+    with mirror.meter.timing(Stage.LIST):
+        return mirror.archive.list_files(device_code, data=window)

@@ -10,6 +10,7 @@ from onc_mirror.changes import read_content
 from onc_mirror.ledger import recording, summarising, widening
 from onc_mirror.ledger.beginnings import Beginnings
 from onc_mirror.ledger.claims import Claims
+from onc_mirror.ledger.counters import Counters
 from onc_mirror.ledger.dossiers import Dossiers
 from onc_mirror.ledger.failing import read_failures
 from onc_mirror.ledger.leases import Leases
@@ -20,6 +21,7 @@ from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.ledger.transactions import Transactions
 from onc_mirror.ledger.trials import Trials
 from onc_mirror.ledger.upserting import insert_into
+from onc_mirror.ledger.vitals import Vitals
 from onc_mirror.model import WRONG_DEVICE, ProvenObject, State
 
 if TYPE_CHECKING:
@@ -49,22 +51,26 @@ class Ledger:
     Attributes:
         beginnings: From where devices are listed for the first time.
         claims: What may be done to a file only while the run has it.
+        counters: What runs have counted, for metrics.
         leases: Who works on what.
         dossiers: Single files, for operators.
         readings: When each object was last read back.
         restoration: What a rebuild writes.
         trials: How often files were tried in vain.
+        vitals: How the mirror stands, in a few numbers.
     """
 
     def __init__(self, engine: Engine, place: str) -> None:
         self._database = Transactions(engine, place)
         self.beginnings = Beginnings(self._database)
         self.claims = Claims(self._database)
+        self.counters = Counters(self._database)
         self.leases = Leases(self._database)
         self.dossiers = Dossiers(self._database)
         self.readings = Readings(self._database)
         self.restoration = Restoration(self._database)
         self.trials = Trials(self._database)
+        self.vitals = Vitals(self._database)
 
     def __enter__(self) -> Self:
         return self
@@ -254,21 +260,17 @@ class Ledger:
 
     def doubt_device(self, device_code: str, doubt: str | None, now: datetime) -> None:
         """Note since when, and why, a device's listings are not believed; None: they are."""
-        this = devices.c.device_code == device_code
-        changes = {
-            "suspicion": doubt,
-            "suspicious_since": None if doubt is None else func.coalesce(devices.c.suspicious_since, now),
-        }
+        since = None if doubt is None else func.coalesce(devices.c.suspicious_since, now)
+        changes = {"suspicion": doubt, "suspicious_since": since}
         differs = devices.c.suspicion.is_not(None) if doubt is None else true()
         with self._database.writing() as connection:
-            connection.execute(update(devices).where(this, differs).values(changes))
+            connection.execute(update(devices).where(devices.c.device_code == device_code, differs).values(changes))
 
     def archived_between(self, device_code: str, window: TimeWindow) -> tuple[ArchiveFile, ...]:
         """Return the device's files, but for those gone, that were archived in a window when last listed, by name."""
         inside = and_(files.c.archived_at >= window.since, files.c.archived_at < window.until)
-        query = select(files).where(
-            files.c.device_code == key_of(device_code, "")[0], inside, files.c.state != State.GONE
-        )
+        this = files.c.device_code == key_of(device_code, "")[0]
+        query = select(files).where(this, inside, files.c.state != State.GONE)
         with self._database.reading() as connection:
             return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
 

@@ -14,7 +14,8 @@
 whether the file is still as it was when the work was planned. `found` is what the proven object contains, as JSON;
 `changes` makes it. `extension` is that of the name, so that filtered files can be found by it.
 
-`slots` bounds how many transfers of one kind run at once in all processes together.
+`slots` bounds how many transfers of one kind run at once in all processes together. `counters` has what runs have
+counted since the ledger began; for metrics alone, no decision hangs on it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -76,6 +78,7 @@ runs = Table(
     Column("report", Text),
     Column("alive_until", UtcTime),
     Column("process", String),
+    Index("runs_by_end", "finished_at", "flow", "state", "started_at"),
 )
 
 devices = Table(
@@ -95,6 +98,15 @@ slots = Table(
     Column("number", Integer, primary_key=True),
     Column("owner", String, nullable=False),
     Column("lease_until", UtcTime, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("device_code", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("value", Double, nullable=False),
 )
 
 files = Table(

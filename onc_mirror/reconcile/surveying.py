@@ -20,6 +20,7 @@ from onc_mirror.frames import files_from_frame, listing_frame
 from onc_mirror.guard import is_unlikely
 from onc_mirror.layout import day_folders, key_day
 from onc_mirror.ledger.entries import COLUMNS as ENTRY
+from onc_mirror.metrics.meter import Stage
 from onc_mirror.model import ArchiveFile, Decision, Outcome, State, TimeWindow
 from onc_mirror.reconcile.comparing import Worlds, compare, doubtful_keys, objects_frame
 from onc_mirror.reconcile.findings import EMPTY_LISTING, MOST_NAMED, Count, DeviceComparison, Difference
@@ -110,7 +111,9 @@ def _count(mirror: Mirror, device_code: str, window: TimeWindow) -> _Counts:
 
 def _list(mirror: Mirror, device_code: str, window: TimeWindow) -> pd.DataFrame:
     wide = TimeWindow(window.since - _EDGE, window.until)
-    listed = listing_frame(mirror.archive.list_files(device_code, data=wide).files)
+    with mirror.meter.timing(Stage.LIST):
+        listing = mirror.archive.list_files(device_code, data=wide)
+    listed = listing_frame(listing.files)
     begun = listed["begins_at"].ge(window.since) & listed["begins_at"].lt(window.until)
     return listed[begun | listed["begins_at"].isna()]
 

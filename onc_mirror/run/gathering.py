@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.devices import STILL_ARRIVING, choose_devices, load_device_table
 from onc_mirror.errors import SettingsError, UnknownDeviceError, UnreachableError
+from onc_mirror.metrics.meter import Stage
 from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.report.document import DeviceError
 from onc_mirror.report.failures import failure_of, unreached
@@ -235,6 +236,8 @@ def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
     if only is not None:
         listing = list_exactly(mirror, device.code, only, run.began_at)
     else:
+        if inquiry.request.takes_up_held:
+            mirror.meter.asked(device.code, run.began_at)
         window = begin_window(mirror, inquiry, device.code)
         listing = examine(mirror, _list_window(mirror, device.code, window), window)
         if listing.doubt is None and inquiry.request.takes_up_held:
@@ -246,7 +249,8 @@ def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
 
 def _list_window(mirror: Mirror, device_code: str, window: TimeWindow) -> Listing:
     try:
-        return mirror.archive.list_files(device_code, archived=window)
+        with mirror.meter.timing(Stage.LIST):
+            return mirror.archive.list_files(device_code, archived=window)
     except UnknownDeviceError:
         # A slip of the pen must not stand in the ledger for ever.
         mirror.ledger.beginnings.forget(device_code)

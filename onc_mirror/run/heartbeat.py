@@ -21,13 +21,26 @@ BEATS_PER_LEASE = 3
 
 
 @contextmanager
-def beating(ledger: Ledger, owner: str, lease: timedelta, clock: Callable[[], datetime]) -> Iterator[None]:
+def beating(
+    ledger: Ledger,
+    owner: str,
+    lease: timedelta,
+    clock: Callable[[], datetime],
+    also: Callable[[], None] | None = None,
+) -> Iterator[None]:
     """Renew all that `owner` has until the block ends, then end it.
 
     A beat that the ledger does not take is logged and the next one tried. Should the leases end meanwhile, or this
     process be suspended past them, another run may take the files over: `fencing` sees to it that this one then
     changes nothing of them in the store, and `Ledger.claims` that it enters nothing over what the other did. So the
     worst is that a file is downloaded twice.
+
+    Args:
+        ledger: Where the leases are.
+        owner: The run.
+        lease: How long what it has is its own after a beat.
+        clock: Says what time it is, UTC.
+        also: What else is done at each beat; it must not raise.
     """
 
     def beat() -> None:
@@ -35,6 +48,8 @@ def beating(ledger: Ledger, owner: str, lease: timedelta, clock: Callable[[], da
             ledger.leases.renew(owner, clock() + lease)
         except MirrorError as error:
             logger.warning("run=%s lease=not-renewed detail=%r", owner, str(error))
+        if also is not None:
+            also()
 
     try:
         with repeating(beat, lease.total_seconds() / BEATS_PER_LEASE, "heartbeat"):

@@ -8,6 +8,7 @@ or is wrong.
 
 from __future__ import annotations
 
+import functools
 import logging
 import uuid
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING
 from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
 from onc_mirror.layout import report_key
+from onc_mirror.metrics.telling import keep_counts, tell
+from onc_mirror.repeats import repeats_heard
 from onc_mirror.report.document import NO_DEVICE, DeviceError
 from onc_mirror.report.tally import Tally
 from onc_mirror.retrying import with_retries
@@ -52,7 +55,7 @@ class Run:
 
 @contextmanager
 def begun_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Iterator[Run]:
-    """Begin a run and keep its leases alive.
+    """Begin a run, keep its leases alive and its counts safe, and tell its metrics at the end.
 
     One that breaks off, or is told to stop, ends in a report in the ledger that says why.
 
@@ -62,8 +65,10 @@ def begun_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Iterator[
         run_id: Its name, when somebody waits for its report under it.
     """
     run = begin_run(mirror, flow, run_id)
+    keep = functools.partial(keep_counts, mirror.meter, mirror.ledger)
+    beats = beating(mirror.ledger, run.run_id, mirror.settings.lease, mirror.clock, also=keep)
     try:
-        with beating(mirror.ledger, run.run_id, mirror.settings.lease, mirror.clock):
+        with repeats_heard(mirror.meter.repeated), beats:
             yield run
     except KeyboardInterrupt:
         _break_off(mirror, run, "interrupted", "The run was told to stop; the next one goes on from there.")
@@ -72,6 +77,9 @@ def begun_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Iterator[
         cause = named(error)
         _break_off(mirror, run, cause.reason, str(cause))
         raise
+    finally:
+        keep()
+        tell(mirror.ledger, mirror.settings, mirror.clock())
 
 
 def begin_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Run:

@@ -88,6 +88,7 @@ def conclude(mirror: Mirror, run: Run, file: ArchiveFile, steps: Steps) -> Outco
     if outcome.reason != ClaimLostError.reason and mirror.ledger.record(
         outcome, run_id=run.run_id, now=now, claimed=True
     ):
+        mirror.meter.ended(outcome)
         return outcome
     return failed(file, claim_lost(file))
 

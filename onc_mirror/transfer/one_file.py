@@ -19,6 +19,7 @@ from onc_mirror.archive.vanishing import has_vanished
 from onc_mirror.changes import content_of, what_changed
 from onc_mirror.errors import ClaimLostError, MirrorError, NotReadyError, UnsafeNameError
 from onc_mirror.layout import mirrored_key
+from onc_mirror.metrics.meter import Stage
 from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
 from onc_mirror.provenance import holds, object_metadata, reachable_grade
 from onc_mirror.retrying import with_retries
@@ -135,12 +136,14 @@ def download_file(
 ) -> Fetched:
     """Download into `folder`. See `downloading.download` for guarantees and errors."""
     budget = mirror.settings.scratch_budget
-    return downloading.download(mirror.archive, file, folder, progress=progress, most_bytes=budget)
+    with mirror.meter.timing(Stage.DOWNLOAD):
+        return downloading.download(mirror.archive, file, folder, progress=progress, most_bytes=budget)
 
 
 def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
     """Prove the downloaded bytes to the grade of the settings, as far as the format has one."""
-    return mirror.validator.validate(fetched.path, file.filename, reachable_grade(file, mirror.settings.grade))
+    with mirror.meter.timing(Stage.VALIDATE):
+        return mirror.validator.validate(fetched.path, file.filename, reachable_grade(file, mirror.settings.grade))
 
 
 def publish_file(
@@ -156,13 +159,14 @@ def publish_file(
         MirrorError: The store did not take them.
     """
     metadata = object_metadata(file, verdict, now=mirror.clock(), released=released)
-    if not verdict.passed:
-        return Published(quarantine(mirror.store, file, fetched, verdict, metadata, found=dict(verdict.found)))
-    key = mirrored_key(file, mirror.settings.layout)
-    kept_key = None
-    if not _holds_rot(mirror, file, key):
-        kept_key = keep_rival(mirror.store, file, key, fetched.sha256)
-    return Published(mirror.store.publish(key, fetched, metadata).key, kept_key)
+    with mirror.meter.timing(Stage.PUBLISH):
+        if not verdict.passed:
+            return Published(quarantine(mirror.store, file, fetched, verdict, metadata, found=dict(verdict.found)))
+        key = mirrored_key(file, mirror.settings.layout)
+        kept_key = None
+        if not _holds_rot(mirror, file, key):
+            kept_key = keep_rival(mirror.store, file, key, fetched.sha256)
+        return Published(mirror.store.publish(key, fetched, metadata).key, kept_key)
 
 
 def failed(file: ArchiveFile, error: MirrorError) -> Outcome:

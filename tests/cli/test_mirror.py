@@ -75,7 +75,7 @@ def test_what_needs_attention_is_told_with_its_reason_and_in_the_exit_code(  # n
     waits = answer.err.splitlines()
     assert len(waits) == (0 if kind is Kind.BIT_FLIP else 1)
     assert all(
-        f"WARNING onc_mirror.retrying retry_in_s=0 of='{MODULE_FILE}' attempt 2 of 2 reason=" in line
+        f"WARNING onc_mirror.retrying retry_in_s=0 of='{MODULE_FILE}' attempt=2 attempts=2 reason=" in line
         for line in waits
     )
     told = answer.out.partition("Needs attention")[2]

@@ -64,6 +64,8 @@ def test_the_extension_of_files_that_an_older_version_listed_is_filled_in(
     with open_ledger(ledger_url) as ledger:
         ledger.start_run("r", "mirror-hour", NOON)
         ledger.record_listed([archive_file(filename=name) for name in names], run_id="r", now=NOON)
+    connection.execute(text("DROP TABLE counters"))
+    connection.execute(text("DROP INDEX runs_by_end"))
     connection.execute(text("ALTER TABLE runs DROP COLUMN process"))
     connection.execute(text("DROP INDEX files_by_mirroring"))
     connection.execute(text("ALTER TABLE files DROP COLUMN damaged_at"))

@@ -74,8 +74,8 @@ def test_each_wait_is_told_and_the_last_failure_is_not(caplog: pytest.LogCapture
         with_retries(call, (0.0, 0.01))
 
     assert [record.getMessage() for record in caplog.records if record.name == "onc_mirror.retrying"] == [
-        "retry_in_s=0 of='a.hdf5' attempt 2 of 3 reason=stalled detail='no byte'",
-        "retry_in_s=0 of='a.hdf5' attempt 3 of 3 reason=stalled detail='no byte'",
+        "retry_in_s=0 of='a.hdf5' attempt=2 attempts=3 reason=stalled detail='no byte'",
+        "retry_in_s=0 of='a.hdf5' attempt=3 attempts=3 reason=stalled detail='no byte'",
     ]
 
 

@@ -75,7 +75,7 @@ def test_what_will_be_tried_again_is_told_as_a_warning(caplog: pytest.LogCapture
 
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert record.getMessage() == "retry_in_s=60 of='a.hdf5' attempt 3 of 3 reason=stalled detail='no byte'"
+    assert record.getMessage() == "retry_in_s=60 of='a.hdf5' attempt=3 attempts=3 reason=stalled detail='no byte'"
 
 
 def test_there_is_one_attempt_more_than_there_are_delays() -> None:
