@@ -1,14 +1,17 @@
-"""Threads that work side by side, and that nobody waits for once the program is told to stop; one that repeats."""
+"""Threads that work side by side and end when the program is told to; one that repeats, some with a time limit."""
 
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -54,3 +57,28 @@ def repeating(call: Callable[[], None], seconds: float, name: str) -> Iterator[N
     finally:
         done.set()
         thread.join()
+
+
+def within(seconds: float, calls: Sequence[Callable[[], T]], name: str) -> list[T | None]:
+    """Call all `calls` side by side, and wait no longer than `seconds` for them.
+
+    Args:
+        seconds: In all.
+        calls: What to do; they must not raise.
+        name: Of the threads; one that takes longer ends with the program at the latest.
+
+    Returns:
+        What each returned, in their order; None for one that has not returned by then.
+    """
+    results: list[T | None] = [None] * len(calls)
+
+    def run(number: int, call: Callable[[], T]) -> None:
+        results[number] = call()
+
+    threads = [threading.Thread(target=run, args=one, name=name, daemon=True) for one in enumerate(calls)]
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return list(results)

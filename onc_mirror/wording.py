@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _UNIT = 1000.0
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _MOST_NAMES = 5
+_HOURS_TOLD = 48
 
 
 def closing_sentence(report: RunReport) -> str:
@@ -52,6 +53,18 @@ def counted(number: int, noun: str) -> str:
     ('1 file', '0 files')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def span_text(span: timedelta) -> str:
+    """A length of time for people, in its largest unit.
+
+    >>> span_text(timedelta(hours=37)), span_text(timedelta(minutes=150)), span_text(timedelta(days=3))
+    ('37 h', '2.5 h', '3 days')
+    """
+    hours = span / timedelta(hours=1)
+    if hours < 1:
+        return f"{span / timedelta(minutes=1):.0f} min"
+    return f"{hours:.3g} h" if hours < _HOURS_TOLD else f"{hours / 24:.3g} days"
 
 
 def printable(text: str) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import and_, false, func, or_, select, true, update
 
 from onc_mirror.changes import read_content
 from onc_mirror.ledger import recording, summarising, widening
+from onc_mirror.ledger.alerts import Alerts
 from onc_mirror.ledger.beginnings import Beginnings
 from onc_mirror.ledger.claims import Claims
 from onc_mirror.ledger.counters import Counters
@@ -49,6 +50,7 @@ class Ledger:
     Every method raises `LedgerUnavailableError` when the database is locked, full, read-only or out of reach.
 
     Attributes:
+        alerts: What is wrong, and who was told.
         beginnings: From where devices are listed for the first time.
         claims: What may be done to a file only while the run has it.
         counters: What runs have counted, for metrics.
@@ -62,6 +64,7 @@ class Ledger:
 
     def __init__(self, engine: Engine, place: str) -> None:
         self._database = Transactions(engine, place)
+        self.alerts = Alerts(self._database)
         self.beginnings = Beginnings(self._database)
         self.claims = Claims(self._database)
         self.counters = Counters(self._database)
@@ -85,7 +88,7 @@ class Ledger:
         """Close all connections."""
         self._database.close()
 
-    def start_run(
+    def start_run(  # noqa: PLR0913 - what is known of a run at its begin
         self,
         run_id: str,
         flow: str,
@@ -93,6 +96,7 @@ class Ledger:
         *,
         alive_until: datetime | None = None,
         process: str | None = None,
+        link: str | None = None,
     ) -> None:
         """Note that a run began; a second time changes nothing.
 
@@ -102,21 +106,17 @@ class Ledger:
             now: When it began.
             alive_until: Until when it counts as alive unless renewed.
             process: The process it lives in, as `processes` names it.
+            link: Where it can be looked at.
         """
         row = {"run_id": run_id, "flow": flow, "started_at": now, "state": RUNNING}
-        row |= {"alive_until": alive_until, "process": process}
+        row |= {"alive_until": alive_until, "process": process, "link": link}
         with self._database.writing() as connection:
             connection.execute(insert_into(runs, self._database.dialect).on_conflict_do_nothing(), row)
 
     def finish_run(self, report: RunReport, now: datetime) -> None:
         """Keep the report of a run, and note that it ended."""
-        values = {
-            "finished_at": now,
-            "state": report.state,
-            "window_since": report.since,
-            "window_until": report.until,
-            "report": report.to_json(),
-        }
+        values = {"finished_at": now, "state": report.state, "report": report.to_json(), "weighed_at": None}
+        values |= {"window_since": report.since, "window_until": report.until}
         with self._database.writing() as connection:
             connection.execute(update(runs).where(runs.c.run_id == report.run_id).values(values))
 

@@ -135,6 +135,8 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             values["found"] = func.coalesce(new.found, same)
         if state is State.HELD:
             values["damaged_at"] = func.coalesce(files.c.damaged_at, new.damaged_at)
+            newly = and_(files.c.damaged_at.is_(None), new.damaged_at.is_not(None))
+            values["damage_found_at"] = case((newly, new.damaged_at), else_=files.c.damage_found_at)
             # An older row is a stale answer.
             unknown = and_(files.c.settled_at.is_(None), files.c.settled_bytes.is_(None))
             tried = and_(new.attempts > 0, or_(unknown, _is_later(new)))
@@ -204,7 +206,7 @@ def _outcome_columns(outcome: Outcome, state: State, now: datetime) -> dict[str,
     if state is State.MIRRORED:
         columns |= _object_columns(outcome, now)
     if state is State.HELD:
-        columns |= {"damaged_at": now if outcome.reason in _DAMAGE else None}
+        columns |= dict.fromkeys(("damaged_at", "damage_found_at"), now if outcome.reason in _DAMAGE else None)
     if state is State.QUARANTINED:
         columns |= {"quarantine_key": outcome.key, "quarantine_sha256": outcome.sha256}
     if state in {State.MIRRORED, State.QUARANTINED} or tried:

@@ -8,7 +8,7 @@
   facts to see that a file was re-archived, so listing must not touch them;
 * the object under `raw/` (`key`, `sha256`, `size_bytes`, `grade`, `mirrored_at`, `last_read_at`): kept whatever the
   state becomes, because the object is kept. `damaged_at` says since when it is known to be missing or not what was
-  proven. The last bad copy has columns of its own.
+  proven; `damage_found_at` says so also once it is mended. The last bad copy has columns of its own.
 
 `lease_owner` and `lease_until` say who works on it; `revision` counts what became of it, so that a claim can tell
 whether the file is still as it was when the work was planned. `found` is what the proven object contains, as JSON;
@@ -16,6 +16,9 @@ whether the file is still as it was when the work was planned. `found` is what t
 
 `slots` bounds how many transfers of one kind run at once in all processes together. `counters` has what runs have
 counted since the ledger began; for metrics alone, no decision hangs on it.
+
+`alerts` is what is wrong, `tellings` who was told of it; `weighed_at` says of a run that alerts were decided by its
+report, or by its being killed.
 """
 
 from __future__ import annotations
@@ -78,7 +81,10 @@ runs = Table(
     Column("report", Text),
     Column("alive_until", UtcTime),
     Column("process", String),
+    Column("link", String),
+    Column("weighed_at", UtcTime),
     Index("runs_by_end", "finished_at", "flow", "state", "started_at"),
+    Index("runs_by_weighing", "weighed_at"),
 )
 
 devices = Table(
@@ -107,6 +113,32 @@ counters = Table(
     Column("device_code", String, primary_key=True),
     Column("kind", String, primary_key=True),
     Column("value", Double, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("cause", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("since", UtcTime, nullable=False),
+    Column("opened_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("count", Integer, nullable=False),
+    Column("latest", UtcTime, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("link", String, nullable=False),
+)
+
+tellings = Table(
+    "tellings",
+    metadata,
+    Column("cause", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("receiver", String, primary_key=True),
+    Column("told_at", UtcTime, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("latest", UtcTime, nullable=False),
 )
 
 files = Table(
@@ -151,10 +183,12 @@ files = Table(
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("found", Text),
     Column("extension", String),
+    Column("damage_found_at", UtcTime),
     Index("files_by_state", "device_code", "state", "rule", "extension"),
     Index("files_by_lease", "lease_owner"),
     Index("files_by_archive_time", "device_code", "archived_at"),
     Index("files_by_data_time", "device_code", "begins_at"),
     Index("files_by_reading", "state", "last_read_at"),
     Index("files_by_mirroring", "mirrored_at"),
+    Index("files_by_damage", "damage_found_at"),
 )

@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from onc_mirror.alerts.pinging import ping_begun
+from onc_mirror.alerts.story import note_end
+from onc_mirror.alerts.weighing import HOURLY, INTERRUPTED
 from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
 from onc_mirror.layout import report_key
@@ -54,7 +57,7 @@ class Run:
 
 
 @contextmanager
-def begun_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Iterator[Run]:
+def begun_run(mirror: Mirror, flow: str, run_id: str | None = None, link: str | None = None) -> Iterator[Run]:
     """Begin a run, keep its leases alive and its counts safe, and tell its metrics at the end.
 
     One that breaks off, or is told to stop, ends in a report in the ledger that says why.
@@ -63,32 +66,41 @@ def begun_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Iterator[
         mirror: The parts.
         flow: What runs.
         run_id: Its name, when somebody waits for its report under it.
+        link: Where it can be looked at while it runs and after.
     """
-    run = begin_run(mirror, flow, run_id)
+    run = begin_run(mirror, flow, run_id, link)
     keep = functools.partial(keep_counts, mirror.meter, mirror.ledger)
     beats = beating(mirror.ledger, run.run_id, mirror.settings.lease, mirror.clock, also=keep)
     try:
         with repeats_heard(mirror.meter.repeated), beats:
             yield run
     except KeyboardInterrupt:
-        _break_off(mirror, run, "interrupted", "The run was told to stop; the next one goes on from there.")
+        _break_off(mirror, run, INTERRUPTED, "The run was told to stop; the next one goes on from there.")
         raise
     except Exception as error:  # a fault of ours must not leave a run that seems to go on for ever
         cause = named(error)
-        _break_off(mirror, run, cause.reason, str(cause))
+        try:
+            _break_off(mirror, run, cause.reason, str(cause))
+        finally:
+            note_end(mirror, run.run_id, flow)
         raise
+    else:
+        note_end(mirror, run.run_id, flow)
     finally:
         keep()
         tell(mirror.ledger, mirror.settings, mirror.clock())
 
 
-def begin_run(mirror: Mirror, flow: str, run_id: str | None = None) -> Run:
+def begin_run(mirror: Mirror, flow: str, run_id: str | None = None, link: str | None = None) -> Run:
     """Fix the run's moment and name, note in the ledger that it began, and end the claims of runs killed here."""
     now = mirror.clock()
     for killed in mirror.ledger.leases.release_ended(has_ended, now):
         logger.warning("run=%s: its process was killed; what it was doing is taken over", killed)
     run = Run(run_id or f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", flow, now)
-    mirror.ledger.start_run(run.run_id, flow, now, alive_until=now + mirror.settings.lease, process=this_process())
+    alive_until = now + mirror.settings.lease
+    mirror.ledger.start_run(run.run_id, flow, now, alive_until=alive_until, process=this_process(), link=link)
+    if flow == HOURLY:
+        ping_begun(mirror.settings)
     return run
 
 
@@ -158,7 +170,10 @@ def _advance_watermarks(mirror: Mirror, gathered: Gathered) -> None:
 def _break_off(mirror: Mirror, run: Run, reason: str, detail: str) -> None:
     tally = Tally()
     tally.fail(DeviceError(NO_DEVICE, reason, detail))
-    mirror.ledger.finish_run(_report(mirror, run, tally, (None, None)), mirror.clock())
+    try:
+        mirror.ledger.finish_run(_report(mirror, run, tally, (None, None)), mirror.clock())
+    except MirrorError as error:  # what broke the run off says more, and is on its way to the caller
+        logger.warning("run=%s end=not-entered detail=%r", run.run_id, str(error))
 
 
 def _publish_report(mirror: Mirror, run: Run, report: RunReport) -> None:

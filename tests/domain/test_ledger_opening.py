@@ -64,7 +64,16 @@ def test_the_extension_of_files_that_an_older_version_listed_is_filled_in(
     with open_ledger(ledger_url) as ledger:
         ledger.start_run("r", "mirror-hour", NOON)
         ledger.record_listed([archive_file(filename=name) for name in names], run_id="r", now=NOON)
-    connection.execute(text("DROP TABLE counters"))
+    for table in ("alerts", "tellings", "counters"):
+        connection.execute(text(f"DROP TABLE {table}"))
+    for table, column, index in (
+        ("runs", "link", None),
+        ("runs", "weighed_at", "runs_by_weighing"),
+        ("files", "damage_found_at", "files_by_damage"),
+    ):
+        if index is not None:
+            connection.execute(text(f"DROP INDEX {index}"))
+        connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
     connection.execute(text("DROP INDEX runs_by_end"))
     connection.execute(text("ALTER TABLE runs DROP COLUMN process"))
     connection.execute(text("DROP INDEX files_by_mirroring"))

@@ -1,0 +1,130 @@
+"""Who is told: a webhook that gets JSON, and whatever else Apprise can reach (Slack, Microsoft Teams, e-mail, ...).
+
+A receiver has a name that is no secret, and tells why it did not take a message instead of raising: that one is dead
+must not matter to a run.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from onc_mirror.alerts.posting import post
+from onc_mirror.alerts.telling import Kind
+from onc_mirror.alerts.words import clean, json_of, text_of, title_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from onc_mirror.alerts.telling import Message
+    from onc_mirror.settings import AlertSettings
+
+_STEPS = 3
+"""A message may take as many timeouts: to connect, to be answered, and again."""
+
+
+class Receiver(Protocol):
+    """Somebody who is told."""
+
+    @property
+    def name(self) -> str:
+        """Who, without any secret."""
+        ...
+
+    def take(self, message: Message, store_url: str) -> str:
+        """Hand a message over.
+
+        Returns:
+            Why it was not taken, as the end of a sentence without secrets; empty when it was.
+        """
+        ...
+
+
+class Webhook:
+    """A URL that gets JSON, as `words` has it."""
+
+    name = "webhook"
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+
+    def take(self, message: Message, store_url: str) -> str:
+        """See `Receiver`."""
+        return post(self._url, json_of(message, store_url), "application/json", self._timeout_s)
+
+
+class AppriseReceiver:
+    """Whatever an Apprise URL names."""
+
+    def __init__(self, name: str, url: str, timeout_s: float) -> None:
+        self.name = name
+        self._url = url
+        self._timeout_s = timeout_s
+
+    def take(self, message: Message, store_url: str) -> str:
+        """See `Receiver`."""
+        import apprise  # noqa: PLC0415 - takes long to import, and most runs have nothing to tell
+
+        with _heard() as said:
+            try:
+                service = apprise.Apprise.instantiate(self._url)
+                if not isinstance(service, apprise.NotifyBase):
+                    return "its URL in ONC_MIRROR_ALERT_URLS is none that Apprise knows"
+                service.socket_connect_timeout = service.socket_read_timeout = self._timeout_s
+                service.retry, service.wait = 0, 0.0
+                taken = service.notify(
+                    title=title_of(message),
+                    body=text_of(message, store_url),
+                    notify_type=_TYPES[message.kind],
+                    body_format=apprise.NotifyFormat.TEXT,
+                )
+            except Exception as error:  # noqa: BLE001 - of whatever service; it must not matter to a run
+                return f"it failed with {type(error).__name__}"
+        return "" if taken else clean(said[0] if said else "it did not say why").rstrip(".")
+
+
+_TYPES = {
+    Kind.OPENED: "failure",
+    Kind.MORE: "failure",
+    Kind.REMINDER: "warning",
+    Kind.ENDED: "success",
+    Kind.TEST: "info",
+}
+
+
+def receivers_of(settings: AlertSettings) -> tuple[Receiver, ...]:
+    """The receivers that are set; Apprise's are called by their scheme, and numbered when there are several."""
+    timeout_s = settings.alert_timeout_s / _STEPS
+    found: list[Receiver] = []
+    if settings.alert_webhook is not None:
+        found.append(Webhook(settings.alert_webhook.get_secret_value(), timeout_s))
+    names: dict[str, int] = {}
+    for url in settings.alert_addresses:
+        scheme = url.partition("://")[0].lower()
+        names[scheme] = number = names.get(scheme, 0) + 1
+        found.append(AppriseReceiver(scheme if number == 1 else f"{scheme}-{number}", url, timeout_s))
+    return tuple(found)
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Keep what Apprise says in this thread out of all logs, as it may hold an address, and give its complaints."""
+    said: list[str] = []
+    here = threading.get_ident()
+
+    def hear(record: logging.LogRecord) -> bool:
+        if record.thread != here:
+            return True
+        if record.levelno >= logging.WARNING:
+            said.append(record.getMessage())
+        return False
+
+    logger = logging.getLogger("apprise")
+    logger.addFilter(hear)
+    try:
+        yield said
+    finally:
+        logger.removeFilter(hear)

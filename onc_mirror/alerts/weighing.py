@@ -1,0 +1,146 @@
+"""What the end of one run says is wrong, and what it says is right again. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from onc_mirror.alerts.causes import Cause
+from onc_mirror.report.document import NO_DEVICE
+from onc_mirror.wording import closing_sentence
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from onc_mirror.report.document import RunReport
+
+HOURLY = "mirror-hour"
+CHECKS = ("reconcile", "scrub")
+"""The flows that look for damage."""
+
+SCHEDULED = (HOURLY, *CHECKS)
+"""The flows of which runs follow each other, so that one that succeeds says that it works again."""
+
+INTERRUPTED = "interrupted"
+_TOKEN = "token-rejected"  # noqa: S105 - the name of a trouble
+_UNLIKELY = "unlikely-change"
+_LOSSES = frozenset({"lost", "other-content"})
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRun:
+    """A run that is over.
+
+    Attributes:
+        run_id: The run.
+        flow: What ran.
+        started_at: When it began, UTC.
+        link: Where it can be looked at, or empty.
+        report: Its report; None: it was killed.
+    """
+
+    run_id: str
+    flow: str
+    started_at: datetime
+    link: str
+    report: RunReport | None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether somebody stopped it, which says nothing."""
+        return self.report is not None and any(error.reason == INTERRUPTED for error in self.report.errors)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing failed in it; files may be held or quarantined."""
+        return self.report is not None and self.report.exit_code != 1
+
+
+@dataclass(slots=True)
+class Weighed:
+    """What a run says.
+
+    Attributes:
+        wrong_at_once: Causes with subject and detail that are an alert the first time.
+        wrong_in_a_row: Those that are one when it goes on.
+        right: Causes with subject of which it says that they are over.
+        right_everywhere: Causes of which it says so for every subject.
+    """
+
+    wrong_at_once: list[tuple[Cause, str, str]] = field(default_factory=list)
+    wrong_in_a_row: list[tuple[Cause, str, str]] = field(default_factory=list)
+    right: list[tuple[Cause, str]] = field(default_factory=list)
+    right_everywhere: list[Cause] = field(default_factory=list)
+
+
+def weigh(run: SeenRun) -> Weighed:
+    """Say what the end of a run says."""
+    weighed, report = Weighed(), run.report
+    if run.is_interrupted:
+        return weighed
+    if report is None:
+        if run.flow in SCHEDULED:
+            weighed.wrong_in_a_row.append((Cause.RUNS_FAIL, run.flow, "It was killed."))
+        return weighed
+    if rejected := [error.detail for error in report.errors if error.reason == _TOKEN]:
+        weighed.wrong_at_once.append((Cause.TOKEN_REJECTED, "", rejected[0]))
+        return weighed
+    if _was_answered(report):
+        weighed.right.append((Cause.TOKEN_REJECTED, ""))
+    if run.flow == HOURLY:
+        _weigh_devices(weighed, report)
+    if run.flow in CHECKS:
+        _weigh_check(weighed, run.flow, report)
+    if run.flow in SCHEDULED:
+        _weigh_failure(weighed, run.flow, report)
+    return weighed
+
+
+def _was_answered(report: RunReport) -> bool:
+    """Whether the archive has listed something, so that it knows the token."""
+    return report.flow != "scrub" and bool(_listed(report))
+
+
+def _listed(report: RunReport) -> set[str]:
+    return set(report.devices) - {error.device for error in report.errors}
+
+
+def _weigh_devices(weighed: Weighed, report: RunReport) -> None:
+    listed = _listed(report)
+    if not listed:
+        return  # what keeps all from being listed is no trouble of each device
+    weighed.right += [(Cause.DEVICE_UNLISTED, device) for device in sorted(listed)]
+    unlisted = {error.device: error.detail for error in report.errors if error.device != NO_DEVICE}
+    weighed.wrong_in_a_row += [(Cause.DEVICE_UNLISTED, device, detail) for device, detail in unlisted.items()]
+
+
+def _weigh_check(weighed: Weighed, flow: str, report: RunReport) -> None:
+    unlikely = [error.detail for error in report.errors if error.reason == _UNLIKELY]
+    if unlikely:
+        weighed.wrong_at_once.append((Cause.UNLIKELY_CHANGE, flow, unlikely[0]))
+    elif report.exit_code != 1:
+        weighed.right.append((Cause.UNLIKELY_CHANGE, flow))
+    lost: dict[str, list[str]] = {}
+    for error in report.errors:
+        if error.reason in _LOSSES:
+            lost.setdefault(error.device, []).append(error.detail)
+    weighed.wrong_at_once += [(Cause.LOST, device, " ".join(details)) for device, details in lost.items()]
+    if not lost and report.exit_code != 1:
+        weighed.right_everywhere.append(Cause.LOST)
+
+
+def _weigh_failure(weighed: Weighed, flow: str, report: RunReport) -> None:
+    if _failed_as_a_whole(report):
+        weighed.wrong_in_a_row.append((Cause.RUNS_FAIL, flow, closing_sentence(report)))
+    else:
+        weighed.right.append((Cause.RUNS_FAIL, flow))
+
+
+def _failed_as_a_whole(report: RunReport) -> bool:
+    """Whether it failed for more than what has a cause of its own: single devices, what is lost, the guard."""
+    if report.exit_code != 1 or any(error.reason == _UNLIKELY for error in report.errors):
+        return False
+    if any(error.device == NO_DEVICE for error in report.errors) or report.failed:
+        return True
+    others = [error for error in report.errors if error.reason not in _LOSSES]
+    return bool(others) and (report.flow in CHECKS or not _listed(report))
