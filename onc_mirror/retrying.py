@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import stamina
 
-from onc_mirror.errors import MirrorError, TransientError, UnreachableError
+from onc_mirror.errors import LedgerUnavailableError, MirrorError, TransientError, UnreachableError
 from onc_mirror.repeats import tell_of_repeat
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class Retry:
     @property
     def subject(self) -> str:
         """What is tried again; of many at once, none."""
+        if isinstance(self.error, LedgerUnavailableError):
+            return "the ledger"
         return "connection to the archive" if self.concerns_all else self.what or self.error.subject or "a step"
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,10 @@ import pytest
 
 from infra.sandbox.archive.faults import Kind
 from infra.sandbox.swift.servers import SwiftServers
+from onc_mirror.errors import BucketMissingError
 from onc_mirror.hour import mirror_hour
 from onc_mirror.run.gathering import MirrorRequest
+from onc_mirror.run.life import begun_run
 from onc_mirror.store.body import Slice
 from onc_mirror.transfer.batch import NoWatcher
 from tests.support.archive import running_archive
@@ -184,3 +188,22 @@ def test_a_bucket_that_forbids_writing_gets_the_rest_when_it_allows_it(
     assert all("grant them to list, read, write and delete" in file.detail for file in report.attention)
     ceph.client.delete_bucket_policy(Bucket=bucket)
     assert_recovered(mirror)
+
+
+def test_what_broke_a_run_off_is_told_although_the_ledger_does_not_take_it(
+    archive: RunningArchive, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "state" / "ledger.db"
+    mirror = bench(archive, tmp_path, ledger_url=f"sqlite:///{ledger}?timeout=0.1")
+
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as other:
+
+        def break_off() -> None:
+            with mirror.open() as parts, begun_run(parts, "mirror-hour"):
+                other.execute("ATTACH ? AS ledger", (str(ledger),))
+                other.execute("BEGIN IMMEDIATE")
+                other.execute("DELETE FROM ledger.slots")
+                raise BucketMissingError("It was emptied.")
+
+        with pytest.raises(BucketMissingError, match=r"It was emptied\."):
+            break_off()
