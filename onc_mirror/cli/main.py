@@ -28,9 +28,12 @@ _GO_ON = frozenset({"backfill", "mirror", "reconcile", "scrub"})
 FAILED = 1
 USAGE = 2
 
-# Each command's module is imported only when it runs: starting is what a cron job on a tiny VM pays every hour.
+# Each command's module is imported only when it runs: starting is what a cron job on a tiny VM pays every hour. Their
+# names are strings for another reason, too: `deploy` lives above this package, with Prefect (docs/decisions/0013).
 COMMANDS = {
+    "alerts": ("onc_mirror.cli.alerts:alerts", "Show what is wrong, and who was told; test the receivers."),
     "backfill": ("onc_mirror.cli.backfill:backfill", "Mirror the data of a range of days."),
+    "deploy": ("deployments.command:deploy", "Register what runs when, and who is told, with Prefect."),
     "devices": ("onc_mirror.cli.browse:devices", "Show the devices, and which are in the water."),
     "doctor": ("onc_mirror.cli.doctor:doctor", "Check everything that a run needs."),
     "list": ("onc_mirror.cli.browse:list_files", "List what the archive has, without downloading."),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("onc_mirror", "tasks", "flows")
+PACKAGES = ("onc_mirror", "tasks", "flows", "deployments")
 LINT_IMPORTS = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
 
 
@@ -23,7 +23,7 @@ def test_flows_call_tasks_and_tasks_call_the_domain() -> None:
     done = lint_imports(ROOT)
 
     assert done.returncode == 0, done.stdout
-    assert "3 kept, 0 broken" in done.stdout
+    assert "5 kept, 0 broken" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,18 @@ def test_flows_call_tasks_and_tasks_call_the_domain() -> None:
         ("onc_mirror/layout.py", "import prefect", "the domain knows no orchestrator"),
         ("onc_mirror/layout.py", "import tasks.policy", "flows call tasks, tasks call onc_mirror"),
         ("tasks/policy.py", "import flows.hourly", "flows call tasks, tasks call onc_mirror"),
+        ("onc_mirror/cli/main.py", "import deployments.command", "deployments name flows, and import none"),
+        ("deployments/declared.py", "import flows.hourly", "deployments name flows, and import none"),
+        ("deployments/declared.py", "import tasks.policy", "deployments and tasks know nothing of each other"),
     ],
-    ids=["domain-prefect", "domain-tasks", "tasks-flows"],
+    ids=[
+        "domain-prefect",
+        "domain-tasks",
+        "tasks-flows",
+        "domain-deployments",
+        "deployments-flows",
+        "deployments-tasks",
+    ],
 )
 def test_breach_is_caught(tmp_path: Path, module: str, line: str, contract: str) -> None:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("onc_mirror", "tasks", "flows")
+PACKAGES = ("onc_mirror", "tasks", "flows", "deployments")
 
 
 def imported(module: Path) -> set[str]:
@@ -39,11 +39,13 @@ def importers() -> dict[str, set[str]]:
         ({"s3fs", "fsspec", "botocore"}, ("onc_mirror/store/",)),
         ({"urllib3"}, ("onc_mirror/archive/",)),
         ({"h5py"}, ("onc_mirror/validation/",)),
-        ({"click", "rich"}, ("onc_mirror/cli/",)),
+        ({"click", "rich"}, ("onc_mirror/cli/", "deployments/command.py")),
+        ({"prometheus_client"}, ("onc_mirror/metrics/",)),
         ({"pydantic_settings"}, ("onc_mirror/settings.py",)),
-        ({"prefect"}, ("tasks/", "flows/")),
+        ({"prefect"}, ("tasks/", "flows/", "deployments/")),
+        ({"httpx"}, ("deployments/server.py",)),
     ],
-    ids=["SQL", "S3", "HTTP", "HDF5", "console", "settings", "orchestrator"],
+    ids=["SQL", "S3", "HTTP", "HDF5", "console", "metrics", "settings", "orchestrator", "its-client"],
 )
 def test_a_library_is_known_in_one_place(
     importers: dict[str, set[str]], libraries: set[str], homes: tuple[str, ...]
@@ -54,6 +56,6 @@ def test_a_library_is_known_in_one_place(
 
 
 def test_no_second_client_of_the_same_thing_comes_in(importers: dict[str, set[str]]) -> None:
-    """`onc`, boto3 and the other HTTP clients are for tests, benchmarks and the sandbox."""
+    """`onc`, boto3 and other HTTP clients are for tests, benchmarks and the sandbox; Prefect has its own."""
     assert "urllib3" in importers
-    assert not {"onc", "boto3", "requests", "httpx"} & set(importers)
+    assert not {"onc", "boto3", "requests"} & set(importers)
