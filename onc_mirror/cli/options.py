@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -13,6 +13,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from onc_mirror.errors import SettingsError
 from onc_mirror.selection import Selection
+from onc_mirror.setting_types import parse_duration
 from onc_mirror.windows import resolve_window
 
 if TYPE_CHECKING:
@@ -35,6 +36,22 @@ class Bytes(click.ParamType[int]):
             return TypeAdapter(ByteSize).validate_python(value)
         except ValidationError:
             self.fail(f"{value!r} is no size in bytes such as 20000, 10MB or 1.5GiB.", param, ctx)
+
+
+class Span(click.ParamType[timedelta]):
+    """A length of time, as an ISO 8601 duration."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return it."""
+        try:
+            span: timedelta = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if span <= timedelta(0):
+            self.fail(f"{value!r} is no time at all.", param, ctx)
+        return span
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,51 @@
+"""Whether the mirror lives, by its ledger alone: no archive, no bucket, no orchestrator, no network needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from onc_mirror.utc import time_text
+from onc_mirror.wording import span_text
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from onc_mirror.ledger import Ledger
+
+FLOW = "mirror-hour"
+
+_LAST_RUNS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Whether the mirror lives.
+
+    Attributes:
+        alive: Whether an hourly run ended well lately, or one is at work.
+        detail: What is known of that, in one line.
+    """
+
+    alive: bool
+    detail: str
+
+
+def liveness(ledger: Ledger, within: timedelta, now: datetime) -> Liveness:
+    """Say whether an hourly run ended within a time without a failure, or one that gives signs of life is at work.
+
+    Raises:
+        LedgerUnavailableError: The ledger cannot be read.
+    """
+    last = next((flow for flow in ledger.vitals.flows(now) if flow.flow == FLOW), None)
+    success = last.last_success_at if last else None
+    good = f"last good run ended at {time_text(success, 'seconds')}" if success else "no run has ended well yet"
+    if success is not None and now - success <= within:
+        return Liveness(alive=True, detail=f"Alive: the {good}.")
+    at_work = [run for run in ledger.runs(_LAST_RUNS) if run.flow == FLOW and run.state_at(now) == "running"]
+    if at_work:
+        since = time_text(at_work[0].started_at, "seconds")
+        return Liveness(alive=True, detail=f"Alive: run {at_work[0].run_id} is at work since {since}; {good}.")
+    ended = last.last_end_at if last else None
+    tried = f"; the last to end at all did at {time_text(ended, 'seconds')}" if ended and ended != success else ""
+    return Liveness(alive=False, detail=f"Not alive for {span_text(within)}: {good}{tried}. See 'onc-mirror status'.")
