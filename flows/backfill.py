@@ -29,6 +29,7 @@ from tasks.backfilling import (
     new_tally,
     show_forecast,
 )
+from tasks.links import run_link
 from tasks.parameters import ChosenDevices, Extensions, ProductCodes, Time
 from tasks.policy import safely
 from tasks.progress import shown_progress
@@ -99,7 +100,7 @@ def _look_ahead(settings: MirrorSettings, request: BackfillRequest, *, asked: bo
 
 
 def _fill(settings: MirrorSettings, request: BackfillRequest, spread: Spread) -> State[Any]:
-    with open_mirror(settings) as mirror, begun_run(mirror, FLOW) as run:
+    with open_mirror(settings) as mirror, begun_run(mirror, FLOW, link=run_link()) as run:
         span = begin_backfill(mirror, run, request)
         tally, progress = new_tally(span), Progress()
         with shown_progress(run, progress):

@@ -17,6 +17,7 @@ from onc_mirror.run.life import begun_run
 from onc_mirror.settings import MirrorSettings, load_settings
 from onc_mirror.transfer.progress import Progress
 from tasks.backfilling import begin_backfill, fill_slices, finish_backfill, new_tally
+from tasks.links import run_link
 from tasks.parameters import DeviceCodes, Extensions, ProductCodes, Time
 from tasks.policy import safely
 from tasks.progress import shown_progress
@@ -64,7 +65,7 @@ def _backfill_part(
 
 
 def _fill(settings: MirrorSettings, request: BackfillRequest, run_id: str | None) -> State[Any]:
-    with open_mirror(settings) as mirror, begun_run(mirror, PART_FLOW, run_id) as run:
+    with open_mirror(settings) as mirror, begun_run(mirror, PART_FLOW, run_id, run_link()) as run:
         span = begin_backfill(mirror, run, request)
         tally, progress = new_tally(span), Progress()
         with shown_progress(run, progress):

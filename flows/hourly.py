@@ -18,6 +18,7 @@ from onc_mirror.planning import outcomes as settled
 from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.run.life import begun_run
 from onc_mirror.settings import load_settings
+from tasks.links import run_link
 from tasks.listing import begin_inquiry, find_devices, list_devices
 from tasks.parameters import ChosenDevices, Time
 from tasks.policy import safely
@@ -49,7 +50,7 @@ def mirror_hour(
 @safely
 def _mirror_hour(request: MirrorRequest) -> State[Any]:
     settings = load_settings()
-    with open_mirror(settings) as mirror, begun_run(mirror, FLOW) as run:
+    with open_mirror(settings) as mirror, begun_run(mirror, FLOW, link=run_link()) as run:
         inquiry = begin_inquiry(mirror, run, request)
         gathered = list_devices(mirror, inquiry, find_devices(mirror, inquiry))
         planned = plan_transfers(mirror, inquiry, gathered)

@@ -18,6 +18,7 @@ from onc_mirror.reconcile.findings import Reconciliation
 from onc_mirror.reconcile.story import FLOW, NIGHTLY_DAYS, ReconcileRequest, unnoted_run, without_repair
 from onc_mirror.run.life import begun_run
 from onc_mirror.settings import load_settings
+from tasks.links import run_link
 from tasks.listing import begin_inquiry
 from tasks.parameters import ChosenDevices, Days, Time
 from tasks.policy import safely
@@ -73,7 +74,7 @@ def _reconcile(request: ReconcileRequest) -> State[Any]:
 
 
 def _mend(mirror: Mirror, request: ReconcileRequest) -> Reconciliation:
-    with begun_run(mirror, FLOW) as run:
+    with begun_run(mirror, FLOW, link=run_link()) as run:
         inquiry = begin_inquiry(mirror, run, fix_window(mirror, run, request))
         surveyed = survey_devices(mirror, inquiry, find_devices(mirror, inquiry))
         gathered = prepare_repair(mirror, inquiry, surveyed, force=request.force)

@@ -18,6 +18,7 @@ from onc_mirror.run.life import begun_run
 from onc_mirror.scrub.findings import Scrubbed
 from onc_mirror.scrub.story import FLOW, ScrubRequest
 from onc_mirror.settings import load_settings
+from tasks.links import run_link
 from tasks.parameters import Bytes, ChosenDevices
 from tasks.policy import safely
 from tasks.scrubbing import (
@@ -60,7 +61,7 @@ def _scrub(request: ScrubRequest) -> State[Any]:
 
 
 def _read_and_mend(mirror: Mirror, request: ScrubRequest) -> Scrubbed:
-    with begun_run(mirror, FLOW) as run:
+    with begun_run(mirror, FLOW, link=run_link()) as run:
         chosen = choose_objects(mirror, run, request)
         stale = abort_stale_uploads(mirror)
         reading = read_objects(mirror, chosen)

@@ -94,7 +94,7 @@ def _lines(alert: Alert, kind: Kind) -> list[str]:
         return [clean(f"{about}{since}, over at {text_or_none(alert.ended_at)}. It was: {_cut(alert.detail)}")]
     times = f", {counted(alert.count, 'time')}" if alert.count > 1 else ""
     run = f"Run {alert.run_id}{f': {alert.link}' if alert.link else ''}"
-    return [clean(f"{about}{since}{times}. {_cut(alert.detail)}"), *([run] if alert.run_id else [])]
+    return [clean(f"{about}{since}{times}. {_cut(alert.detail)}"), *([clean(run)] if alert.run_id else [])]
 
 
 def _cut(detail: str) -> str:
