@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_s: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], *, timeout_s: float = 30.0, every_s: float = 0.01) -> None:
     """Return as soon as `condition` holds.
 
     Raises:
@@ -19,4 +19,4 @@ def wait_until(condition: Callable[[], bool], *, timeout_s: float = 30.0) -> Non
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"Waited {timeout_s:g} s in vain.")
-        time.sleep(0.01)
+        time.sleep(every_s)
