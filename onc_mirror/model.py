@@ -32,6 +32,7 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 WRONG_DEVICE = "wrong-device"
 """Reason for a row that the archive listed under another device than its own."""
 
+
 BY_THE_ROW = (WRONG_DEVICE, UnsafeNameError.reason)
 """Reasons for a quarantine that the row alone gives, without a download; looked at again at every listing."""
 
@@ -40,6 +41,11 @@ MISSING_OBJECT = "missing-object"
 
 DAMAGED_OBJECT = "damaged-object"
 """Reason for fetching a mirrored file again: its object is not what was proven."""
+
+
+def listed_for_another(device_code: str) -> str:
+    """Say of a row of the wrong device for which one the archive listed it."""
+    return f"The archive listed it when asked for {device_code}."
 
 
 @dataclass(frozen=True, slots=True)

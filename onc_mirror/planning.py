@@ -29,6 +29,7 @@ for the caller to record (`to_record`).
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -36,7 +37,7 @@ import pandas as pd
 from onc_mirror.errors import ClaimLostError, UnsafeNameError
 from onc_mirror.frames import COLUMNS, STRING, TIME, files_from_frame, typed_column
 from onc_mirror.layout import check_name, mirrored_key
-from onc_mirror.model import BY_THE_ROW, WRONG_DEVICE, Decision, Outcome, State
+from onc_mirror.model import BY_THE_ROW, WRONG_DEVICE, Decision, Outcome, State, listed_for_another
 from onc_mirror.selection import Selection, excluding_rules
 from onc_mirror.utc import time_text
 
@@ -158,15 +159,19 @@ def outcomes(planned: pd.DataFrame) -> tuple[Outcome, ...]:
 def to_record(planned: pd.DataFrame) -> tuple[Outcome, ...]:
     """Return the outcomes that the planner decided by itself and that the ledger does not hold yet.
 
-    All else that is not to be fetched stands in the ledger already, and recording it would count an attempt.
+    All else that is not to be fetched stands in the ledger already. None of these is an attempt: a held file is one
+    that a filter left out, and that is wanted again before its next try.
     """
     decision, state = planned["decision"], planned["state"]
     filtered = (decision == Decision.FILTERED) & (planned["known_rule"].fillna("") != planned["reason"])
     refused = (decision == Decision.QUARANTINED) & planned["reason"].isin(BY_THE_ROW)
     # A name that the ledger does not know either may be a slip of the pen: it was never listed.
     gone = (decision == Decision.GONE) & state.notna() & state.ne(State.GONE)
+    held_again = (decision == Decision.HELD) & state.eq(State.FILTERED)
     settled = state.isin((State.MIRRORED, State.QUARANTINED))
-    return outcomes(planned[(filtered | refused) & ~settled | gone.fillna(False)])
+    chosen = planned[(filtered | refused) & ~settled | (gone | held_again).fillna(False)]
+    ends = outcomes(chosen)
+    return tuple(replace(end, blames_file=False) if end.decision is Decision.HELD else end for end in ends)
 
 
 def _one_row_per_file(listed: pd.DataFrame) -> pd.DataFrame:
@@ -246,8 +251,8 @@ def _refuse(rows: pd.DataFrame, selection: Selection, device_code: str | None) -
     problems = _name_problems(rows)
     _decide(rows, problems.notna(), Decision.QUARANTINED, UnsafeNameError.reason, problems)
     if device_code is not None:
-        detail = f"The archive listed it when asked for {device_code}."
-        _decide(rows, rows["device_code"].ne(device_code), Decision.QUARANTINED, WRONG_DEVICE, detail)
+        of_another = rows["device_code"].ne(device_code)
+        _decide(rows, of_another, Decision.QUARANTINED, WRONG_DEVICE, listed_for_another(device_code))
 
 
 def _decide(

@@ -194,7 +194,8 @@ def fill(work: Work, one: Slice, *, only: Sequence[Outcome] | None = None, is_la
             return []
     with work.lane.slot():
         sifted = list_slice(mirror, one, inquiry.request.selection, only)
-        mirror.ledger.record_listed(sifted.listing.files, run_id=inquiry.run.run_id, now=mirror.clock())
+        run_id, code = inquiry.run.run_id, one.device_code
+        mirror.ledger.record_listed(sifted.listing.files, run_id=run_id, now=mirror.clock(), device_code=code)
         planned = plans.plan_listings(mirror, inquiry, [sifted.listing], again=sifted.again)
         files = plans.to_fetch(planned)
         with work.lane.more_slots(len(files) - 1) as more:

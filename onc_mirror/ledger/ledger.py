@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import and_, false, func, or_, select, true, update
+from sqlalchemy import and_, false, func, select, true, update
 
 from onc_mirror.changes import read_content
 from onc_mirror.ledger import recording, summarising, widening
@@ -23,7 +23,7 @@ from onc_mirror.ledger.transactions import Transactions
 from onc_mirror.ledger.trials import Trials
 from onc_mirror.ledger.upserting import insert_into
 from onc_mirror.ledger.vitals import Vitals
-from onc_mirror.model import WRONG_DEVICE, ProvenObject, State
+from onc_mirror.model import ProvenObject, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -130,15 +130,19 @@ class Ledger:
         with self._database.reading() as connection:
             return connection.execute(select(runs.c.report).where(runs.c.run_id == run_id)).scalar_one_or_none()
 
-    def record_listed(self, listed: Iterable[ArchiveFile], *, run_id: str, now: datetime) -> None:
-        """Enter rows that the archive listed.
+    def record_listed(
+        self, listed: Iterable[ArchiveFile], *, run_id: str, now: datetime, device_code: str | None = None
+    ) -> None:
+        """Enter rows that the archive listed for a device; None: each for its own.
 
-        A new file is `listed`. A known one keeps its state and what was settled for it; only what the archive said
-        last is renewed, so that the planner still sees whether the file was replaced since. When it fails
-        midway, a part of the rows is entered; entering all again is harmless.
+        A new file is `listed`; one of another device quarantined, `wrong-device`, until its own device's listing has
+        it. A known one keeps its state and what was settled for it; only what the archive said last is renewed, so
+        that the planner still sees whether the file was replaced since. When it fails midway, a part of the rows is
+        entered; entering all again is harmless.
         """
         statement = recording.listed_statement(self._database.dialect)
-        self._database.execute_all(statement, recording.listed_rows(listed, run_id=run_id, now=now))
+        rows = recording.listed_rows(listed, run_id=run_id, now=now, device_code=device_code)
+        self._database.execute_all(statement, rows)
 
     def entries(self, device_code: str, filenames: Iterable[str] | None = None) -> pd.DataFrame:
         """Return what is known of a device's files, or of those with these names.
@@ -179,12 +183,8 @@ class Ledger:
             return read_first_start(connection, flow)
 
     def unfinished(self, device_code: str) -> tuple[ArchiveFile, ...]:
-        """Return the device's files that wait for a transfer, as last listed, sorted by name.
-
-        They are those `listed` or `held`, and those that only another device's listing held so far.
-        """
-        stray = and_(files.c.state == State.QUARANTINED, files.c.reason == WRONG_DEVICE)
-        waiting = or_(files.c.state.in_((State.LISTED, State.HELD)), stray)
+        """Return the device's `listed` and `held` files, which wait for a transfer, as last listed, by name."""
+        waiting = files.c.state.in_((State.LISTED, State.HELD))
         query = select(files).where(files.c.device_code == key_of(device_code, "")[0], waiting)
         with self._database.reading() as connection:
             return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
@@ -232,9 +232,10 @@ class Ledger:
           or with the first when the archive's row has changed since the last. An older proven object stays known;
           held because it is missing or damaged, it counts as damaged until the file is mirrored again.
         * `QUARANTINED`: quarantined, and settled. With a hash it is about bytes; for a reason of `BY_THE_ROW` it is
-          about the row alone, and counts only for a file that is `listed` or was so quarantined before; else the
-          file was given up.
-        * `FILTERED`: filtered by the rule named as the reason, unless mirrored, quarantined or held.
+          about the row alone, and counts only for a file that was so quarantined before, or is `listed` (`gone`, if
+          the row came under another device); else the file was given up.
+        * `FILTERED`: filtered by the rule named as the reason, unless mirrored or quarantined; one that was held
+          keeps its ladder and its next try.
         * `GONE`: gone; an object stays known.
 
         The run's leases on the files end.
@@ -267,10 +268,10 @@ class Ledger:
             connection.execute(update(devices).where(devices.c.device_code == device_code, differs).values(changes))
 
     def archived_between(self, device_code: str, window: TimeWindow) -> tuple[ArchiveFile, ...]:
-        """Return the device's files, but for those gone, that were archived in a window when last listed, by name."""
+        """Return the device's files, archived in a window when last listed, that its listings must have, by name."""
         inside = and_(files.c.archived_at >= window.since, files.c.archived_at < window.until)
-        this = files.c.device_code == key_of(device_code, "")[0]
-        query = select(files).where(this, inside, files.c.state != State.GONE)
+        expected = and_(files.c.state != State.GONE, ~recording.is_stray())
+        query = select(files).where(files.c.device_code == key_of(device_code, "")[0], inside, expected)
         with self._database.reading() as connection:
             return tuple(archive_file(row) for row in connection.execute(query.order_by(files.c.filename)))
 

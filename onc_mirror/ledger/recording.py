@@ -17,7 +17,15 @@ from onc_mirror.changes import content_text
 from onc_mirror.ledger.rows import clean_text, listed_columns, order_of_change, settled_columns, size_or_none
 from onc_mirror.ledger.tables import files
 from onc_mirror.ledger.upserting import insert_into
-from onc_mirror.model import BY_THE_ROW, DAMAGED_OBJECT, MISSING_OBJECT, Decision, State
+from onc_mirror.model import (
+    BY_THE_ROW,
+    DAMAGED_OBJECT,
+    MISSING_OBJECT,
+    WRONG_DEVICE,
+    Decision,
+    State,
+    listed_for_another,
+)
 from onc_mirror.redacting import redact
 
 if TYPE_CHECKING:
@@ -49,7 +57,7 @@ RELISTED = (
 )
 
 # What an outcome changes in a row that is there. Nothing else is touched: a held or quarantined file may have an
-# older proven object, and a file filtered for now keeps its ladder of attempts.
+# older proven object, and a file filtered for now keeps its ladder of attempts and its next try.
 _CHANGES: Mapping[State, tuple[str, ...]] = {
     State.MIRRORED: (*FAILURE, *SETTLED, *OBJECT),
     State.HELD: (*FAILURE, *SETTLED),
@@ -69,20 +77,43 @@ _STATES: Mapping[Decision, State] = {
 }
 
 
-def listed_rows(listed: Iterable[ArchiveFile], *, run_id: str, now: datetime) -> list[dict[str, Any]]:
-    """Return one row per distinct file, sorted by key; of several listed for one, the archive's latest."""
+def is_stray() -> ColumnElement[bool]:
+    """Whether only other devices' listings ever had the file, so that its own device's say nothing of it."""
+    return and_(files.c.state == State.QUARANTINED, files.c.reason == WRONG_DEVICE)
+
+
+def listed_rows(
+    listed: Iterable[ArchiveFile], *, run_id: str, now: datetime, device_code: str | None = None
+) -> list[dict[str, Any]]:
+    """Return one row per distinct file, sorted by key; of several listed for one, the archive's latest.
+
+    A row of another device than `device_code`, which was asked for, is quarantined from the beginning.
+    """
     latest: dict[tuple[str, str], ArchiveFile] = {}
     for file in listed:
         rival = latest.setdefault((file.device_code, file.filename), file)
         if rival is not file and order_of_change(rival) < order_of_change(file):
             latest[file.device_code, file.filename] = file
-    return _sorted([listed_columns(file) | _first_seen(run_id, now) for file in latest.values()])
+    return _sorted(
+        [listed_columns(file) | _first_seen(run_id, now) | _if_stray(file, device_code) for file in latest.values()]
+    )
 
 
 @cache
 def listed_statement(dialect: str) -> Insert:
-    """Return the upsert of listed files: a new one is `listed`, a known one keeps its state and settled facts."""
-    return _upsert(dialect, lambda new: {name: new[name] for name in RELISTED})
+    """Return the upsert of listed files: a new one is `listed`, a known one keeps its state and settled facts.
+
+    What only other devices' listings had so far is listed once its own has it; then theirs change nothing any more.
+    """
+
+    def changes(new: Any) -> dict[str, Any]:
+        comes_home = and_(is_stray(), new.state == State.LISTED)
+        changed = ("state", "state_since", "reason", "detail")
+        return {name: new[name] for name in RELISTED} | {
+            name: case((comes_home, new[name]), else_=files.c[name]) for name in changed
+        }
+
+    return _upsert(dialect, changes, lambda new: or_(new.state == State.LISTED, is_stray()))
 
 
 class Grounds(enum.Enum):
@@ -126,8 +157,10 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             "lease_until": case((mine, null()), else_=files.c.lease_until),
         }
         if state in {State.HELD, State.QUARANTINED}:
-            # Only a file that was held stands on the ladder already; any other, or another row of it, begins it.
-            before = case((files.c.state != State.HELD, 0), (_is_later(new), 0), else_=files.c.attempts)
+            # Only a file that was held stands on the ladder already, also when a filter left it out since; any other,
+            # or another row of it, begins it.
+            climbing = or_(files.c.state == State.HELD, files.c.state == State.FILTERED)
+            before = case((~climbing, 0), (_is_later(new), 0), else_=files.c.attempts)
             values["attempts"] = before + new.attempts
         if state is State.MIRRORED:
             # An object that was only found again is what it was; of another nobody has said what it contains.
@@ -143,7 +176,7 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             values |= {name: case((tried, new[name]), else_=files.c[name]) for name in SETTLED}
         return values
 
-    return _upsert(dialect, changes, _guard(state, grounds))
+    return _upsert(dialect, changes, lambda new: _guard(new, state, grounds))
 
 
 def _is_later(new: Any) -> ColumnElement[bool]:
@@ -158,24 +191,28 @@ def _grounds(outcome: Outcome) -> Grounds:
     return Grounds.ROW if outcome.reason in BY_THE_ROW else Grounds.ATTEMPTS
 
 
-def _guard(state: State, grounds: Grounds) -> ColumnElement[bool] | None:
+def _guard(new: Any, state: State, grounds: Grounds) -> ColumnElement[bool] | None:
     if state is State.FILTERED:
-        # The bucket holds the file, its verdict stands, or it waits for its next try: today's selection does not
-        # change that. A held file entered as filtered would never be taken up again once no window lists it.
-        # Not NOT IN: SQLAlchemy expands its list per row, which statements for many rows cannot have.
-        return and_(*(files.c.state != kept for kept in (State.MIRRORED, State.QUARANTINED, State.HELD)))
+        # The bucket holds the file, or its verdict stands: today's selection does not change that. What is held is
+        # filtered, and taken up again by its rule once it is wanted. Not NOT IN: SQLAlchemy expands its list per row,
+        # which statements for many rows cannot have.
+        return and_(*(files.c.state != kept for kept in (State.MIRRORED, State.QUARANTINED)))
     if state is State.QUARANTINED and grounds is Grounds.ROW:
+        for_its_row = or_(*(files.c.reason == reason for reason in BY_THE_ROW))
+        by_the_row = and_(files.c.state == State.QUARANTINED, for_its_row)
         # A stray row under another device's listing is no verdict on what is known of the file itself.
-        by_the_row = and_(files.c.state == State.QUARANTINED, files.c.quarantine_sha256.is_(None))
-        return or_(files.c.state == State.LISTED, by_the_row)
+        is_its_own = new.reason != WRONG_DEVICE
+        settles_nothing = case((is_its_own, State.LISTED.value), else_=State.GONE.value)
+        return or_(by_the_row, files.c.state == settles_nothing)
     return None
 
 
 def _upsert(
-    dialect: str, changes: Callable[[Any], dict[str, Any]], where: ColumnElement[bool] | None = None
+    dialect: str, changes: Callable[[Any], dict[str, Any]], where: Callable[[Any], ColumnElement[bool] | None]
 ) -> Insert:
     insert = insert_into(files, dialect)
-    return insert.on_conflict_do_update(index_elements=_KEY, set_=changes(insert.excluded), where=where)
+    new = insert.excluded
+    return insert.on_conflict_do_update(index_elements=_KEY, set_=changes(new), where=where(new))
 
 
 def _first_seen(run_id: str, now: datetime) -> dict[str, Any]:
@@ -190,6 +227,13 @@ def _first_seen(run_id: str, now: datetime) -> dict[str, Any]:
         "first_run_id": run_id,
         "last_run_id": run_id,
     }
+
+
+def _if_stray(file: ArchiveFile, device_code: str | None) -> dict[str, Any]:
+    if device_code is None or device_code == file.device_code:
+        return {}
+    detail = clean_text(listed_for_another(device_code))
+    return {"state": State.QUARANTINED.value, "reason": WRONG_DEVICE, "detail": detail}
 
 
 def _outcome_columns(outcome: Outcome, state: State, now: datetime) -> dict[str, Any]:

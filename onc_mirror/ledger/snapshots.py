@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from onc_mirror.frames import STRING, TIME
 from onc_mirror.ledger.entries import COLUMNS as ENTRY
 from onc_mirror.ledger.entries import by_names, entries_frame
+from onc_mirror.ledger.recording import is_stray
 from onc_mirror.ledger.rows import key_of
 from onc_mirror.ledger.tables import files, runs
 
@@ -33,7 +34,8 @@ def read_snapshot(
     """Return the entries of the device's files whose data begin in a window, and of those with these names."""
     device_key = key_of(device_code, "")[0]
     every = select(*(files.c[name] for name in COLUMNS), files.c.exact_name).where(files.c.device_code == device_key)
-    begun = every.where(files.c.begins_at >= window.since, files.c.begins_at < window.until)
+    # What only another device's listing had is not expected in this one's.
+    begun = every.where(files.c.begins_at >= window.since, files.c.begins_at < window.until, ~is_stray())
     found = entries_frame(list(connection.execute(begun)), COLUMNS)
     names = sorted({key_of("", name)[1] for name in set(filenames).difference(found["filename"])})
     named = [row for query in by_names(every, names) for row in connection.execute(query)]

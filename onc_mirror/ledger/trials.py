@@ -23,8 +23,8 @@ class Tried:
     """What is known of the attempts at a file.
 
     Attributes:
-        failed: How many have failed by its own fault since its row is as it is; 0 when it is not held.
-        held_since: Since when it is held, UTC; None when it is not.
+        failed: How many have failed by its own fault since its row is as it is; 0 when it was not held.
+        held_since: Since when it is held, or filtered, UTC; None when it is neither.
     """
 
     failed: int
@@ -45,7 +45,9 @@ class Trials:
         device_code, filename = key_of(file.device_code, file.filename)
         columns = (files.c.attempts, files.c.state_since, files.c.settled_at, files.c.settled_bytes)
         query = select(*columns).where(
-            files.c.device_code == device_code, files.c.filename == filename, files.c.state == State.HELD
+            files.c.device_code == device_code,
+            files.c.filename == filename,
+            files.c.state.in_((State.HELD, State.FILTERED)),  # a filter is no way round the ladder
         )
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()

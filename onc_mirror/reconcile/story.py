@@ -265,7 +265,7 @@ def _enter(mirror: Mirror, run: Run, device: DeviceComparison) -> None:
     files = {file.filename: file for file in device.wanted}
     held = [noted_damage(files[name], str(standing), detail) for name, (standing, detail) in device.damage.items()]
     now = mirror.clock()
-    mirror.ledger.record_listed(device.wanted, run_id=run.run_id, now=now)
+    mirror.ledger.record_listed(device.wanted, run_id=run.run_id, now=now, device_code=device.device)
     mirror.ledger.record_many(held, run_id=run.run_id, now=now)
 
 

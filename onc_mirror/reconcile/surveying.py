@@ -171,7 +171,9 @@ def _sum_up(device_code: str, rows: pd.DataFrame) -> DeviceComparison:
     listed = rows["listed"].astype(bool)
     damaged = standing.isin(DAMAGE)
     before_mirror = standing.eq(Standing.BEFORE_MIRROR) | ~rows["ours"]
-    wanted = listed & (rows["decision"].eq(Decision.FETCH) | damaged | rows["state"].isna()) & ~before_mirror
+    held_again = rows["decision"].eq(Decision.HELD) & rows["state"].eq(State.FILTERED)
+    unsettled = rows["decision"].eq(Decision.FETCH) | damaged | rows["state"].isna() | held_again
+    wanted = listed & unsettled.fillna(False).astype(bool) & ~before_mirror
     given_up = standing.isin({Standing.VANISHED, Standing.LOST})
     differing = rows[standing.map(lambda name: Standing(name).is_difference).astype(bool)]
     missed = standing.eq(Standing.MISSED)

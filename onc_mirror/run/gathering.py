@@ -242,7 +242,7 @@ def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
         listing = examine(mirror, _list_window(mirror, device.code, window), window)
         if listing.doubt is None and inquiry.request.takes_up_held:
             listing = replace(listing, doubt=doubt_watermark(mirror.ledger.watermark(device.code), inquiry.until))
-    mirror.ledger.record_listed(listing.files, run_id=run.run_id, now=run.began_at)
+    mirror.ledger.record_listed(listing.files, run_id=run.run_id, now=run.began_at, device_code=device.code)
     logger.info("device=%s listed=%d duplicates=%d", device.code, len(listing.files), listing.duplicates)
     return listing
 

@@ -14,8 +14,7 @@ from hypothesis import given
 from onc_mirror.changes import Content
 from onc_mirror.frames import listing_frame
 from onc_mirror.ledger import open_ledger
-from onc_mirror.model import WRONG_DEVICE, Decision, Grade, Outcome, ProvenObject, State
-from onc_mirror.planning import plan
+from onc_mirror.model import WRONG_DEVICE, Decision, Grade, Outcome, ProvenObject, State, TimeWindow
 from onc_mirror.selection import Selection
 from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded
 
@@ -222,14 +221,18 @@ def test_a_listed_file_that_the_selection_leaves_out_is_filtered(ledger: Ledger)
     assert ledger.unfinished(DEVICE) == ()
 
 
-def test_a_held_file_that_a_run_leaves_out_is_still_taken_up_again(ledger: Ledger) -> None:
+def test_a_held_file_that_the_selection_leaves_out_is_filtered_and_goes_on_where_it_was(ledger: Ledger) -> None:
     record(ledger, Decision.HELD, reason="stalled", next_try_at=LATER)
     before = entry(ledger)
 
-    record(ledger, Decision.FILTERED, reason="name")
+    record(ledger, Decision.FILTERED, reason="extension")
 
-    assert entry(ledger) == before
-    assert ledger.unfinished(DEVICE) == (FILE,)
+    assert entry(ledger) == before | {"state": "filtered", "rule": "extension", "revision": before["revision"] + 1}
+    assert ledger.unfinished(DEVICE) == ()
+    assert ledger.trials.of(FILE).failed == 1
+    assert ledger.no_longer_filtered(DEVICE, Selection(), 10) == (FILE,)
+    record(ledger, Decision.FAILED, reason="stalled")
+    assert (entry(ledger)["state"], entry(ledger)["attempts"]) == ("held", 2)
 
 
 @pytest.mark.parametrize("bytes_were_bad", [False, True])
@@ -247,19 +250,29 @@ def test_a_stray_row_changes_nothing_about_a_file_that_was_tried(ledger: Ledger,
     assert len(ledger.unfinished(DEVICE)) == int(not bytes_were_bad)
 
 
-@pytest.mark.parametrize("listed_before", [False, True])
-def test_a_stray_row_leaves_the_file_to_the_next_run_of_its_own_device(
-    ledger: Ledger, *, listed_before: bool
-) -> None:
-    if listed_before:
-        listed(ledger, FILE)
+@pytest.mark.parametrize("home_first", [False, True])
+def test_a_stray_row_leaves_the_file_to_its_own_device(ledger: Ledger, *, home_first: bool) -> None:
+    for asked in (DEVICE, "ANOTHER") if home_first else ("ANOTHER", DEVICE):
+        ledger.record_listed([FILE], run_id=RUN, now=NOON, device_code=asked)
+        if asked != DEVICE:
+            record(ledger, Decision.QUARANTINED, reason=WRONG_DEVICE)
 
-    record(ledger, Decision.QUARANTINED, reason=WRONG_DEVICE, now=LATER)
-
-    assert entry(ledger)["state"] == "quarantined"
+    assert (entry(ledger)["state"], entry(ledger)["reason"]) == ("listed", "")
     assert ledger.unfinished(DEVICE) == (FILE,)
-    planned = plan(listing_frame([FILE]), ledger.entries(DEVICE), Selection(), now=LATER, device_code=DEVICE)
-    assert planned["decision"].tolist() == ["fetch"]
+
+
+@pytest.mark.parametrize("was_gone", [False, True])
+def test_of_a_file_that_only_another_device_lists_its_own_listing_says_nothing(
+    ledger: Ledger, *, was_gone: bool
+) -> None:
+    if was_gone:
+        record(ledger, Decision.GONE, reason="vanished")
+    ledger.record_listed([FILE], run_id=RUN, now=NOON, device_code="ANOTHER")
+    record(ledger, Decision.QUARANTINED, reason=WRONG_DEVICE)
+
+    assert (entry(ledger)["state"], entry(ledger)["reason"]) == ("quarantined", WRONG_DEVICE)
+    assert ledger.unfinished(DEVICE) == ()
+    assert ledger.archived_between(DEVICE, TimeWindow(NOON - timedelta(days=9999), LATER)) == ()
 
 
 def test_a_name_that_cannot_be_a_key_is_not_taken_up_again(ledger: Ledger) -> None:

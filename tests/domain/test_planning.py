@@ -188,6 +188,9 @@ def test_filtering_is_no_way_round_the_next_try(ledger: Ledger) -> None:
     record(ledger, Decision.FILTERED, reason="extension")
 
     assert decision(ledger, FILE) == ("held", "stalled")
+    ledger.record_many(to_record(planned(ledger, FILE)), run_id=RUN, now=NOON)
+    (known,) = ledger.entries(DEVICE).to_dict("records")
+    assert (known["state"], known["attempts"], known["next_try_at"]) == ("held", 1, SOON)
 
 
 def test_a_mirrored_file_that_a_filter_leaves_out_is_there_already(ledger: Ledger) -> None:
@@ -227,7 +230,7 @@ def test_a_file_without_any_date_has_no_key(ledger: Ledger) -> None:
 
 def test_a_row_of_another_device_is_quarantined_and_does_not_hurt_that_device(ledger: Ledger) -> None:
     stray = archive_file(device_code="ANOTHER")
-    ledger.record_listed([stray], run_id=RUN, now=NOON)
+    ledger.record_listed([stray], run_id=RUN, now=NOON, device_code=DEVICE)
 
     frame = planned(ledger, FILE, stray, device_code=DEVICE)
     ledger.record_many(to_record(frame), run_id=RUN, now=NOON)
