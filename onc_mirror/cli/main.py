@@ -37,6 +37,7 @@ COMMANDS = {
     "devices": ("onc_mirror.cli.browse:devices", "Show the devices, and which are in the water."),
     "doctor": ("onc_mirror.cli.doctor:doctor", "Check everything that a run needs."),
     "list": ("onc_mirror.cli.browse:list_files", "List what the archive has, without downloading."),
+    "metrics": ("onc_mirror.cli.metrics:metrics", "Tell metrics to Prometheus."),
     "mirror": ("onc_mirror.cli.mirror:mirror", "Mirror what the archive newly took in."),
     "products": ("onc_mirror.cli.browse:products", "Show the data products that devices offer."),
     "quarantine": ("onc_mirror.cli.quarantine:quarantine", "Look at bad files; try them again, or release them."),

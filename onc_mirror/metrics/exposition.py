@@ -1,7 +1,7 @@
 """The metrics, in Prometheus's text format: names, labels, and what each tells. All of it is read from the ledger.
 
 Runs are short processes, so none is scraped: each hands its counts to the ledger, and a file or a small server tells
-what stands there (docs/decisions/0013). Moments are told as such and not as ages, so that a file stays true between
+what stands there (docs/decisions/0014). Moments are told as such and not as ages, so that a file stays true between
 two runs. Labels are bounded: device codes of the device table (`other` for all else), flows, states, stages and
 causes that are in the code.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, write_to_textfile
+from prometheus_client import CollectorRegistry, generate_latest, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
@@ -105,6 +105,15 @@ def registry_of(look: Callable[[], Picture], settings: MetricsSettings) -> Colle
     registry = CollectorRegistry()
     registry.register(LedgerCollector(look, {device.code for device in load_device_table(settings.devices_file)}))
     return registry
+
+
+def metrics_text(look: Callable[[], Picture], settings: MetricsSettings) -> str:
+    """Return all metrics.
+
+    Raises:
+        MirrorError: What `look` raises, or the device table cannot be read.
+    """
+    return generate_latest(registry_of(look, settings)).decode()
 
 
 def write_file(path: Path, ledger: Ledger, settings: MetricsSettings, now: datetime) -> None:

@@ -33,7 +33,6 @@ def tell(ledger: Ledger, settings: MetricsSettings, now: datetime) -> None:
 
     try:
         write_file(settings.metrics_file, ledger, settings, now)
-    except MirrorError as error:
-        logger.warning("metrics=not-written reason=%s detail=%r", error.reason, str(error))
-    except OSError as error:
-        logger.warning("metrics=not-written file=%s detail=%r", settings.metrics_file, error.strerror)
+    except (MirrorError, OSError) as error:
+        cause = error.strerror if isinstance(error, OSError) else str(error)
+        logger.error("metrics=not-written file=%s detail=%r", settings.metrics_file, cause)  # noqa: TRY400 - its text is the message, the stack adds nothing

@@ -1,0 +1,94 @@
+"""A small server that tells the metrics as they stand when it is asked."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+from onc_mirror.errors import MirrorError, SettingsError
+from onc_mirror.ledger import missing_ledger, open_ledger
+from onc_mirror.metrics.exposition import Picture, registry_of, take_picture
+from onc_mirror.redacting import redact
+from onc_mirror.scratch import bytes_free, bytes_used
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from onc_mirror.settings import MetricsSettings
+
+logger = logging.getLogger(__name__)
+
+# A client that connects and says nothing must not hold its thread for ever.
+_PATIENCE_S = 30
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _PATIENCE_S
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
+        """Say nothing: a scrape every few seconds is no event."""
+
+
+@contextmanager
+def serving(
+    address: str, port: int, settings: MetricsSettings, clock: Callable[[], datetime]
+) -> Iterator[WSGIServer]:
+    """Give the `with` block a server that listens; it answers within `serve_forever`.
+
+    The ledger is opened for each answer, so that one that is not there yet, or is away for a while, costs that answer
+    and no more: HTTP 503, and why.
+
+    Args:
+        address: Where to listen.
+        port: Where to listen; 0: any free one.
+        settings: Where the ledger is.
+        clock: Says what time it is, UTC.
+
+    Raises:
+        SettingsError: Nobody can listen there, or the device table cannot be read.
+    """
+    app: WSGIApplication = make_wsgi_app(registry_of(lambda: look(settings, clock()), settings))
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            return app(environ, start_response)
+        except MirrorError as error:
+            logger.warning("scrape=failed reason=%s detail=%r", error.reason, str(error))
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8")])
+            return [f"{redact(str(error))}\n".encode()]
+
+    try:
+        server = make_server(address, port, answer, server_class=_Server, handler_class=_Handler)
+    except (OSError, OverflowError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "no such port"
+        raise SettingsError(f"Nobody can listen at {address}:{port} ({cause}). Choose another address.") from None
+    with server:
+        yield server
+
+
+def look(settings: MetricsSettings, now: datetime) -> Picture:
+    """Read everything that is told; of a ledger that is not there yet, that there is nothing.
+
+    Raises:
+        MirrorError: The ledger is out of reach.
+    """
+    if missing_ledger(settings.ledger, variable=settings.ledger_variable) is None:
+        with open_ledger(settings.ledger, variable=settings.ledger_variable) as ledger:
+            return take_picture(ledger, settings.scratch, now)
+    return Picture(
+        counters={},
+        ledger_bytes=0,
+        scratch_bytes=bytes_used(settings.scratch),
+        scratch_free_bytes=bytes_free(settings.scratch),
+    )
