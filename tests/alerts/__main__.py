@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from infra.sandbox.archive.config import DEFAULT_TOKEN
 from tests.alerts.worlds import HEARTBEAT_S, LONGEST_S, World, hurried_files, world
 from tests.support.receivers import Receiver, http_receiver, smtp_receiver
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,8 @@ def main() -> int:
         declared = hurried_files(Path(folder) / "declared", zombie_s=ZOMBIE_S, no_success_s=NO_SUCCESS_S)
         broken.deploy(declared, ONC_MIRROR_ALERT_WEBHOOK=http.url, ONC_MIRROR_ALERT_URLS=smtp.url)
         measured = [measure(broken, http, smtp) for measure in MEASUREMENTS]
+        broken.deploy(declared, ONC_MIRROR_ALERT_WEBHOOK=http.url)
+        measured.append(refused_message(broken, http))
         leaks = [one for one in [*http.messages, *smtp.messages] if DEFAULT_TOKEN in one.subject + one.body]
     for line in measured:
         _say(line)
@@ -126,6 +129,16 @@ def killed_flow_worker_and_server(broken: World, http: Receiver, _: Receiver) ->
     time.sleep(max(0.0, killed + UNLINKED_S - time.time()))
     broken.start_server()
     return _told("kill -9 of flow, worker and server; from when the server is back", time.time(), http, CRASHED)
+
+
+def refused_message(broken: World, http: Receiver) -> str:
+    """The only receiver answers with an error, when a run fails, and then takes messages again."""
+    broken.archive.fault("token-revoked")
+    http.refuses = True
+    broken.end(broken.begin())
+    wait_until(lambda: http.refused > 0, timeout_s=LONGEST_S)
+    http.refuses = False
+    return _told("message refused", time.time(), http, UNDELIVERED) + f", with a patience of {ZOMBIE_S} s"
 
 
 MEASUREMENTS: tuple[Callable[[World, Receiver, Receiver], str], ...] = (

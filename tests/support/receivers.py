@@ -40,10 +40,14 @@ class Receiver:
     Attributes:
         url: Where.
         messages: What came so far, oldest first.
+        refused: How many messages were not taken; those by HTTP while `refuses`.
+        refuses: Answer with an error.
     """
 
     url: str
     messages: list[Message] = field(default_factory=list)
+    refused: int = 0
+    refuses: bool = False
 
     def wait_for(self, subject: str, *, after: int = 0, timeout_s: float = 60.0) -> Message:
         """Return the first message of that subject among those that came after the first `after` ones.
@@ -63,8 +67,11 @@ def http_receiver() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             came = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            receiver.messages.append(Message(time.time(), came["title"], came["text"]))
-            self.send_response(204)
+            if receiver.refuses:
+                receiver.refused += 1
+            else:
+                receiver.messages.append(Message(time.time(), came["title"], came["text"]))
+            self.send_response(500 if receiver.refuses else 204)
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
