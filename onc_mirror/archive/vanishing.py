@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from onc_mirror.archive.whereabouts import windows_with
+from onc_mirror.errors import MirrorError, NotReadyError, PermanentError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,6 +20,31 @@ if TYPE_CHECKING:
     from onc_mirror.model import ArchiveFile
 
 _BESIDE = timedelta(days=1)
+
+
+class UnlistedError(PermanentError):
+    """The archive neither hands a file out nor lists it any more: it will not have it in the next minutes either."""
+
+    reason = NotReadyError.reason
+
+
+def worth_waiting(archive: Archive, file: ArchiveFile, refusal: NotReadyError) -> MirrorError:
+    """Return `refusal`, which trying again soon may cure, or an `UnlistedError` when the file is not listed any more.
+
+    An archive that does not say so either is one to try again.
+    """
+    try:
+        listed = archive.still_lists(file)
+    except MirrorError:
+        return refusal
+    if listed:
+        return refusal
+    return UnlistedError(
+        "The archive does not hand it out, and does not list it any more.",
+        subject=file.filename,
+        status=refusal.status,
+        api_code=refusal.api_code,
+    )
 
 
 def has_vanished(archive: Archive, file: ArchiveFile, now: datetime) -> bool:

@@ -15,7 +15,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from onc_mirror.archive.vanishing import has_vanished
+from onc_mirror.archive.vanishing import UnlistedError, has_vanished, worth_waiting
 from onc_mirror.changes import content_of, what_changed
 from onc_mirror.errors import ClaimLostError, MirrorError, NotReadyError, UnsafeNameError
 from onc_mirror.layout import mirrored_key
@@ -113,7 +113,7 @@ def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
             outcome = retire_former(mirror, outcome)
         if kept_key is not None:
             outcome = replace(outcome, detail=f"{outcome.detail} Damaged bytes are kept as {kept_key}.".lstrip())
-    except NotReadyError as error:
+    except (NotReadyError, UnlistedError) as error:
         outcome = _not_handed_out(mirror, file, error)
     except MirrorError as error:
         outcome = failed(file, error)
@@ -134,10 +134,18 @@ def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
 def download_file(
     mirror: Mirror, file: ArchiveFile, folder: Path, *, progress: Callable[[int], None] | None = None
 ) -> Fetched:
-    """Download into `folder`. See `downloading.download` for guarantees and errors."""
+    """Download into `folder`. See `downloading.download` for guarantees and errors.
+
+    Raises:
+        UnlistedError: The archive does not hand it out, and does not list it any more.
+    """
     budget = mirror.settings.scratch_budget
-    with mirror.meter.timing(Stage.DOWNLOAD):
-        return downloading.download(mirror.archive, file, folder, progress=progress, most_bytes=budget)
+    try:
+        with mirror.meter.timing(Stage.DOWNLOAD):
+            return downloading.download(mirror.archive, file, folder, progress=progress, most_bytes=budget)
+    except NotReadyError as error:
+        refusal = error
+    raise worth_waiting(mirror.archive, file, refusal)
 
 
 def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
@@ -268,7 +276,7 @@ def _with_kept(detail: str, kept_key: str | None) -> str:
     return f"{detail} The copy it replaces is kept as {kept_key}.".lstrip() if kept_key else detail
 
 
-def _not_handed_out(mirror: Mirror, file: ArchiveFile, error: NotReadyError) -> Outcome:
+def _not_handed_out(mirror: Mirror, file: ArchiveFile, error: MirrorError) -> Outcome:
     """Tell "listed but not ready" from "gone since": only the archive's listings of this moment know."""
     try:
         gone = with_retries(

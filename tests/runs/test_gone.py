@@ -157,3 +157,20 @@ def test_a_device_that_the_archive_names_no_more_is_not_dropped_without_a_word(
 
     assert [(error.device, error.reason) for error in report.errors] == [(DEVICE, "unknown-device")]
     assert report.exit_code == 1
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_file_that_is_neither_handed_out_nor_listed_is_asked_for_once_in_a_run(
+    lone_mirror: Bench, *, beside: bool
+) -> None:
+    if beside:
+        lone_mirror.archive.fault(Kind.GONE_BETWEEN, filename=VICTIM)
+        report = lone_mirror.run(devices=(DEVICE,))
+    else:
+        lone_mirror.archive.fault(Kind.NOT_READY, filename=VICTIM, endpoint="download")
+        with lone_mirror.open() as parts:
+            report = mirror_hour(parts, MirrorRequest(devices=(DEVICE,)), EmptyingArchive(lone_mirror.archive))
+
+    assert lone_mirror.ledger_states(DEVICE)[VICTIM][0] == ("gone" if beside else "held")
+    assert report.mirrored == 9
+    assert len(lone_mirror.archive.requests_for("download", filename=VICTIM)) == 1
