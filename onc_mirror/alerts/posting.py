@@ -9,7 +9,7 @@ import time
 from http import HTTPStatus
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as NoAnswerError
 
 _ATTEMPTS = 2
@@ -55,4 +55,6 @@ def _explain(error: HTTPError) -> str:
     cause = error.reason if isinstance(error, MaxRetryError) else error
     if isinstance(cause, SSLError):
         return "its certificate cannot be trusted"
-    return "it did not answer in time" if isinstance(cause, NoAnswerError) else "there is no connection to it"
+    # urllib3 calls a refused connection a timeout, too.
+    is_late = isinstance(cause, NoAnswerError) and not isinstance(cause, NewConnectionError)
+    return "it did not answer in time" if is_late else "there is no connection to it"

@@ -18,6 +18,8 @@ from onc_mirror.alerts.words import clean, json_of, text_of, title_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from apprise import NotifyBase
+
     from onc_mirror.alerts.telling import Message
     from onc_mirror.settings import AlertSettings
 
@@ -31,6 +33,10 @@ class Receiver(Protocol):
     @property
     def name(self) -> str:
         """Who, without any secret."""
+        ...
+
+    def prepare(self) -> None:
+        """Load what it needs, so that the time for its answer is not spent on that."""
         ...
 
     def take(self, message: Message, store_url: str) -> str:
@@ -51,34 +57,47 @@ class Webhook:
         self._url = url
         self._timeout_s = timeout_s
 
+    def prepare(self) -> None:
+        """See `Receiver`."""
+
     def take(self, message: Message, store_url: str) -> str:
         """See `Receiver`."""
         return post(self._url, json_of(message, store_url), "application/json", self._timeout_s)
 
 
 class AppriseReceiver:
-    """Whatever an Apprise URL names."""
+    """Whatever an Apprise URL names. `prepare` it first."""
 
     def __init__(self, name: str, url: str, timeout_s: float) -> None:
         self.name = name
         self._url = url
         self._timeout_s = timeout_s
+        self._service: NotifyBase | None = None
+
+    def prepare(self) -> None:
+        """See `Receiver`."""
+        import apprise  # noqa: PLC0415 - takes a second with all its services, and most runs have nothing to tell
+
+        with _heard():
+            found = apprise.Apprise.instantiate(self._url)
+        if isinstance(found, apprise.NotifyBase):
+            found.socket_connect_timeout = found.socket_read_timeout = self._timeout_s
+            # Each is retried when the next run is over, and the few messages of a run are no flood.
+            found.retry, found.wait, found.request_rate_per_sec = 0, 0.0, 0
+            self._service = found
 
     def take(self, message: Message, store_url: str) -> str:
         """See `Receiver`."""
-        import apprise  # noqa: PLC0415 - takes long to import, and most runs have nothing to tell
+        import apprise  # noqa: PLC0415 - as in `prepare`
 
+        if self._service is None:
+            return "its URL in ONC_MIRROR_ALERT_URLS is none that Apprise knows"
         with _heard() as said:
             try:
-                service = apprise.Apprise.instantiate(self._url)
-                if not isinstance(service, apprise.NotifyBase):
-                    return "its URL in ONC_MIRROR_ALERT_URLS is none that Apprise knows"
-                service.socket_connect_timeout = service.socket_read_timeout = self._timeout_s
-                service.retry, service.wait = 0, 0.0
-                taken = service.notify(
+                taken = self._service.notify(
                     title=title_of(message),
                     body=text_of(message, store_url),
-                    notify_type=_TYPES[message.kind],
+                    notify_type=apprise.NotifyType(_TYPES[message.kind]),
                     body_format=apprise.NotifyFormat.TEXT,
                 )
             except Exception as error:  # noqa: BLE001 - of whatever service; it must not matter to a run

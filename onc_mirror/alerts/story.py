@@ -91,6 +91,7 @@ def tell(mirror: Mirror) -> None:
         mine = [one for one in told if one.receiver == receiver.name]
         messages = due_messages(alerts, mine, now=now, reminder=mirror.settings.alert_reminder)
         if messages:
+            receiver.prepare()
             due.append((receiver, messages, []))
     if due:
         calls = [partial(_hand_over, mirror, *one) for one in due]

@@ -60,6 +60,8 @@ def _test(*, as_json: bool) -> int:
     if not receivers:
         raise SettingsError("ONC_MIRROR_ALERT_WEBHOOK, ONC_MIRROR_ALERT_URLS: neither is set, so nobody is told.")
     test = Message(Kind.TEST, None)
+    for receiver in receivers:
+        receiver.prepare()
     calls = [partial(receiver.take, test, settings.store_url) for receiver in receivers]
     troubles = [
         "it did not answer in time" if trouble is None else trouble
