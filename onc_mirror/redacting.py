@@ -18,6 +18,9 @@ from urllib.parse import quote, unquote
 MASK = "***"
 
 _QUERY_TOKEN = re.compile(r"(?i)\b(token|signature|x-amz-signature|awssecretkey)(=|%3d)[^&\s\"'<>)]+")
+# How httpx names what it asked, as when a receiver of alerts refuses one. The Prefect server has its address from a
+# block and not from a variable, and such an address is a secret from its path on.
+_HTTPX_URL = re.compile(r"(for url '\w+://)(?:[^/'@]*@)?([^/'?#]*)[^']*'")
 _SECRET_VARIABLES = ("ONC_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LEDGER_VARIABLE = "ONC_MIRROR_LEDGER_URL"
 # Who knows such an address can write to it: Slack's and its like are made of secrets.
@@ -38,7 +41,7 @@ def redact(text: str) -> str:
     """
     for secret in _known_secrets():
         text = text.replace(secret, MASK)
-    return _QUERY_TOKEN.sub(rf"\1\2{MASK}", text)
+    return _QUERY_TOKEN.sub(rf"\1\2{MASK}", _HTTPX_URL.sub(rf"\1\2/{MASK}'", text))
 
 
 def printable(text: str) -> str:

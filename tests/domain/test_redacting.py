@@ -40,6 +40,12 @@ def test_whatever_follows_it_a_token_parameter_is_masked(token: str, after: str)
     }
 
 
+def test_of_an_address_that_httpx_could_not_use_only_the_host_stays() -> None:
+    told = "Client error '404 Not Found' for url 'https://u:p@hooks.example.org:8/T1JJ3T3L2/x?key=1'\nFor more"
+
+    assert redact(told) == "Client error '404 Not Found' for url 'https://hooks.example.org:8/***'\nFor more"
+
+
 def lose_the_connection() -> None:
     raise RuntimeError("while downloading") from ConnectionError(f"Max retries exceeded with url: {URL}")
 
