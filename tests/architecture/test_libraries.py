@@ -37,7 +37,8 @@ def importers() -> dict[str, set[str]]:
     [
         ({"sqlalchemy", "alembic", "sqlite3"}, ("onc_mirror/ledger/",)),
         ({"s3fs", "fsspec", "botocore"}, ("onc_mirror/store/",)),
-        ({"urllib3"}, ("onc_mirror/archive/",)),
+        ({"urllib3"}, ("onc_mirror/archive/", "onc_mirror/alerts/posting.py")),
+        ({"apprise"}, ("onc_mirror/alerts/receivers.py",)),
         ({"h5py"}, ("onc_mirror/validation/",)),
         ({"click", "rich"}, ("onc_mirror/cli/", "deployments/command.py")),
         ({"prometheus_client"}, ("onc_mirror/metrics/",)),
@@ -45,7 +46,7 @@ def importers() -> dict[str, set[str]]:
         ({"prefect"}, ("tasks/", "flows/", "deployments/")),
         ({"httpx"}, ("deployments/server.py",)),
     ],
-    ids=["SQL", "S3", "HTTP", "HDF5", "console", "metrics", "settings", "orchestrator", "its-client"],
+    ids=["SQL", "S3", "HTTP", "messages", "HDF5", "console", "metrics", "settings", "orchestrator", "its-client"],
 )
 def test_a_library_is_known_in_one_place(
     importers: dict[str, set[str]], libraries: set[str], homes: tuple[str, ...]
