@@ -1,8 +1,8 @@
 """Every setting of the mirror, with its unit, bounds and default. Read once at the edge, passed down as values.
 
 `MirrorSettings` has them all. Looking around in the archive needs only `ArchiveSettings`, looking at what was done
-only `LedgerSettings`, telling somebody of it `AlertSettings` or `MetricsSettings` besides. The environment is the only
-source; names are part of the public interface. Secrets are `SecretStr` and never appear in a representation.
+only `LedgerSettings`, telling somebody of it `AlertSettings` or `MetricsSettings` besides. The environment is the
+only source; names are part of the public interface. Secrets are `SecretStr` and never appear in a representation.
 """
 
 from __future__ import annotations
