@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from onc_mirror.ledger.tables import devices
 from onc_mirror.ledger.upserting import insert_into
@@ -36,6 +36,12 @@ class Beginnings:
         insert = insert_into(devices, self._database.dialect).on_conflict_do_nothing()
         with self._database.writing() as connection:
             connection.execute(insert, row)
+
+    def set_back(self, device_code: str, begin: datetime) -> None:
+        """List a device from an earlier time on than was noted; one that the archive has listed stays as it is."""
+        never = (devices.c.device_code == device_code, devices.c.updated_at == NEVER_LISTED)
+        with self._database.writing() as connection:
+            connection.execute(update(devices).where(*never, devices.c.watermark > begin).values(watermark=begin))
 
     def forget(self, device_code: str) -> None:
         """Forget a device that the archive has never listed."""

@@ -25,7 +25,7 @@ from onc_mirror.reading import read_chunks
 from onc_mirror.rebuild.testimony import Heard, Stranger, hear_mirrored, hear_quarantined
 from onc_mirror.report.tally import MOST_NAMED, Tally
 from onc_mirror.retrying import with_retries
-from onc_mirror.run.gathering import FIRST_WINDOW
+from onc_mirror.run.clocks import FIRST_WINDOW
 from onc_mirror.run.life import begun_run, close_run
 from onc_mirror.threads import side_by_side
 from onc_mirror.transfer.batch import NoWatcher
@@ -154,7 +154,7 @@ def _leave(stranger: Stranger, rebuilt: Rebuilt) -> None:
     rebuilt.counts["strangers"] += 1
     if len(rebuilt.strangers) < MOST_NAMED:
         rebuilt.strangers.append(stranger)
-    logger.warning("key=%s: not believed. %s", stranger.key, stranger.why)
+    logger.warning("key=%s decision=not-believed detail=%r", stranger.key, stranger.why)
 
 
 def _take_batch(  # noqa: PLR0913, PLR0917 - what a batch is taken from and into

@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 APART = timedelta(minutes=5)
 """Between two clocks, more than this is an error of the run."""
 
+FIRST_WINDOW = timedelta(hours=1)
+"""From how far back a device is listed for the first time."""
+
 _TOLERANCE = timedelta(seconds=2)
 
 
@@ -84,6 +87,23 @@ def read_clock(mirror: Mirror, run: Run) -> ArchiveClock | None:
     if clock.trouble is not None:
         logger.warning("reason=%s detail=%r", clock.trouble.reason, clock.trouble.detail)
     return clock
+
+
+def watermark_by(mirror: Mirror, clock: ArchiveClock | None, device_code: str) -> datetime | None:
+    """Return a device's watermark, and set one right first that only our clock has noted, when that was ahead.
+
+    While the archive cannot be reached, nothing else says from where a device is to be listed when it can.
+
+    Args:
+        mirror: The parts.
+        clock: What the archive's clock says by now; None when it does not.
+        device_code: The device.
+    """
+    mark = mirror.ledger.watermark(device_code)
+    if mark is None or clock is None or (mark <= clock.until and clock.ahead >= -APART):
+        return mark
+    mirror.ledger.beginnings.set_back(device_code, min(mark + clock.ahead, clock.until - FIRST_WINDOW))
+    return mirror.ledger.watermark(device_code)
 
 
 def doubt_watermark(watermark: datetime | None, until: datetime) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.report.document import DeviceError
 from onc_mirror.report.failures import failure_of, unreached
 from onc_mirror.retrying import with_retries
-from onc_mirror.run.clocks import UNKNOWN, doubt_watermark
+from onc_mirror.run.clocks import FIRST_WINDOW, UNKNOWN, doubt_watermark, watermark_by
 from onc_mirror.run.doubting import REASON as SUSPICIOUS
 from onc_mirror.run.doubting import examine
 from onc_mirror.run.exact_lists import list_exactly
@@ -28,6 +27,7 @@ from onc_mirror.threads import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime, timedelta
 
     from onc_mirror.mirror import Mirror
     from onc_mirror.run.clocks import ArchiveClock
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from onc_mirror.selection import Selection
 
 logger = logging.getLogger(__name__)
-
-FIRST_WINDOW = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +264,7 @@ def begin_window(mirror: Mirror, inquiry: Inquiry, device_code: str) -> TimeWind
         SettingsError: The window asked for has no length.
         LedgerUnavailableError: The ledger is out of reach.
     """
-    watermark = mirror.ledger.watermark(device_code)
+    watermark = watermark_by(mirror, inquiry.clock, device_code)
     overlap = mirror.settings.overlap
     window = device_window(watermark, overlap, inquiry.request.since, inquiry.until)
     trusted = inquiry.clock is not None or inquiry.unreachable is not None

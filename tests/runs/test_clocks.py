@@ -9,9 +9,12 @@ import pytest
 
 from onc_mirror.archive import OncArchive
 from onc_mirror.errors import StalledError
+from tests.support.mirrors import bench
+from tests.support.raw_server import unused_url
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from onc_mirror.report.document import RunReport
     from tests.support.mirrors import Bench
@@ -94,3 +97,23 @@ def test_a_window_that_somebody_names_needs_no_clock(mirror: Bench) -> None:
     report = mirror.run(devices=(DEVICE,), since=true - HOUR, until=true)
 
     assert (report.exit_code, report.errors) == (0, ())
+
+
+@pytest.mark.parametrize("set_right", [True, False], ids=["clock-set-right", "clock-still-ahead"])
+def test_a_clock_ahead_of_an_archive_out_of_reach_puts_no_first_window_into_the_future(
+    mirror: Bench, tmp_path: Path, *, set_right: bool
+) -> None:
+    true = mirror.now
+    cut_off = bench(mirror.archive, tmp_path, archive_url=unused_url())
+    cut_off.now = true + 25 * HOUR
+    assert cut_off.run(devices=(DEVICE,)).exit_code == 1
+    assert watermark(cut_off) == true + 24 * HOUR  # nobody was there to say that it is wrong
+    mirror.now = true if set_right else true + 25 * HOUR
+
+    report = mirror.run(devices=(DEVICE,))
+
+    assert report.mirrored == 10
+    assert troubles(report) == ([] if set_right else [("", "clock-apart")])
+    mark = watermark(mirror)
+    assert mark is not None
+    assert true - timedelta(minutes=1) < mark <= true
