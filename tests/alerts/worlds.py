@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -56,20 +57,19 @@ class World:
 
     def begin(self, **parameters: Any) -> FlowRun:
         """Trigger the hourly run and wait until it is at work."""
-        run = self.sandbox.orchestrator.trigger(
-            DEPLOYMENT, parameters={"devices": [DEVICE], **parameters}, environment=self.environment
-        )
+        wanted = {"devices": [DEVICE], **parameters}
+        run = self.sandbox.orchestrator.trigger(DEPLOYMENT, parameters=wanted, environment=self.environment)
         self._wait(lambda: self._look(run).state_type not in {"SCHEDULED", "PENDING"})
         return run
 
     def end(self, run: FlowRun) -> FlowRun:
         """Wait for the end of a run."""
         self._wait(lambda: self._look(run).is_final)
-        return self._look(run)
+        return run
 
     def ended_at(self, run: FlowRun) -> float:
         """When a run ended, by `time.time`."""
-        found = httpx.get(f"{self.url}/flow_runs/{run.id}", timeout=30, trust_env=False).raise_for_status().json()
+        found = httpx.get(f"{self.url}/flow_runs/{run.id}", timeout=120, trust_env=False).raise_for_status().json()
         return datetime.fromisoformat(found["state"]["timestamp"]).astimezone(UTC).timestamp()
 
     @property
@@ -129,7 +129,12 @@ class World:
         return datetime.fromtimestamp(time.time() - 3 * 3600, UTC).isoformat()
 
     def _wait(self, condition: Callable[[], bool]) -> None:
-        wait_until(condition, timeout_s=LONGEST_S, every_s=0.5)
+        def holds() -> bool:
+            with contextlib.suppress(httpx.HTTPError):  # a server that is busy or not there answers later
+                return condition()
+            return False
+
+        wait_until(holds, timeout_s=LONGEST_S, every_s=0.5)
 
 
 @contextmanager
