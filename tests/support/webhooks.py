@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 
@@ -54,8 +55,8 @@ class Hook:
 
 
 @contextmanager
-def running_hook() -> Iterator[Hook]:
-    """Start a receiver on a free port."""
+def running_hook(context: ssl.SSLContext | None = None) -> Iterator[Hook]:
+    """Start a receiver on a free port; with a context it speaks TLS."""
     hook = Hook("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -74,7 +75,9 @@ def running_hook() -> Iterator[Hook]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        hook.url = f"http://127.0.0.1:{server.server_address[1]}"
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        hook.url = f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

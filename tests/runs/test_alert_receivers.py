@@ -1,0 +1,97 @@
+"""Slack, Microsoft Teams and e-mail by Apprise: what they send reaches a server that speaks as theirs do."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from onc_mirror.alerts.causes import Cause
+from onc_mirror.alerts.receivers import AppriseReceiver
+from onc_mirror.alerts.telling import Kind, Message
+from onc_mirror.ledger.alerts import Alert
+from tests.support.certificates import self_signed
+from tests.support.receivers import smtp_receiver
+from tests.support.webhooks import running_hook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise imports it
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SILENT = Alert(
+    cause=Cause.DEVICE_SILENT,
+    subject="TUMLIDAR001",
+    since=NOON,
+    opened_at=NOON,
+    count=1,
+    latest=NOON,
+    detail="Nothing has come since then; usually something comes within 3 h.",
+    run_id="20261122T150000-1",
+    link="http://prefect/runs/flow-run/7",
+)
+MESSAGE = Message(Kind.OPENED, Cause.DEVICE_SILENT, (SILENT,))
+TITLE = "onc-mirror: TUMLIDAR001: no new files for longer than usual"
+TOLD = (
+    "since 2026-11-22T12:00:00Z",
+    "Run 20261122T150000-1: http://prefect/runs/flow-run/7",
+    "docs/runbook.md#device-silent",
+)
+
+
+def take(url: str) -> str:
+    receiver = AppriseReceiver("it", url, 10.0)
+    receiver.prepare()
+    return receiver.take(MESSAGE, "s3://bucket")
+
+
+def test_slack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from apprise.plugins.slack import NotifySlack  # noqa: PLC0415 - takes long to import
+
+    with running_hook() as hook:
+        monkeypatch.setattr(NotifySlack, "webhook_url", f"{hook.url}/services")
+
+        trouble = take("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ")
+
+    assert hook.paths == ["/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"], trouble
+    assert all(text in hook.requests[0][1] for text in (TITLE, *TOLD))
+
+
+def test_microsoft_teams_is_told_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+
+    with running_hook(context) as hook:
+        trouble = take(f"workflows://{hook.url.removeprefix('https://')}/w0rkfl0w123/signature")
+
+    assert not trouble
+    assert hook.paths[0].startswith("/workflows/w0rkfl0w123/triggers/manual/paths/invoke?")
+    assert all(text in hook.requests[0][1] for text in (TITLE, *TOLD))
+
+
+def test_a_mail_is_sent() -> None:
+    with smtp_receiver() as sink:
+        trouble = take(sink.url)
+
+        assert not trouble
+        mail = sink.wait_for(TITLE)
+        assert all(text in mail.body for text in TOLD)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("nosuchservice://canary-0f1e2d3c", "its URL in ONC_MIRROR_ALERT_URLS is none that Apprise knows"),
+        ("mailto://127.0.0.1:1/?to=b@example.org&smtp=127.0.0.1", "Connection error while submitting email"),
+    ],
+)
+def test_why_a_message_was_not_taken_is_told(url: str, why: str) -> None:
+    trouble = take(url)
+
+    assert trouble.startswith(why)
+    assert "canary" not in trouble
