@@ -101,7 +101,7 @@ def choose_devices(  # noqa: PLR0913 - three filters on a table
         return _filtered([known.get(code) or Device(code) for code in dict.fromkeys(codes)], locations, categories)
     wanted = _filtered(list(known.values()), locations, categories)
     if archive is None:
-        logger.warning("Which devices are in the water is taken from the device table: the archive cannot be asked.")
+        logger.warning("deployed=by-table detail=%r", "The archive cannot be asked which devices are in the water.")
         return tuple(device for device in wanted if device.deployed)
     return deployed_devices(archive, wanted, window or TimeWindow(now - STILL_ARRIVING, now), followed)
 
@@ -133,10 +133,11 @@ def _is_deployed(archive: Archive, device: Device, window: TimeWindow) -> bool |
     except TokenRejectedError:
         raise
     except MirrorError as error:
-        logger.warning("device=%s deployed=%s: by the table, since %s", device.code, device.deployed, error)
+        logger.warning("device=%s deployed=%s by=table detail=%r", device.code, device.deployed, str(error))
         return None
     if not deployments:
-        logger.warning("device=%s deployed=%s: by the table, the archive names none", device.code, device.deployed)
+        detail = "The archive names no deployment of it."
+        logger.warning("device=%s deployed=%s by=table detail=%r", device.code, device.deployed, detail)
         return None
     return any(deployment.overlaps(window) for deployment in deployments)
 

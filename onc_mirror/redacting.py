@@ -15,6 +15,8 @@ import re
 import traceback
 from urllib.parse import quote, unquote
 
+from onc_mirror.logs import fields_of
+
 MASK = "***"
 
 _QUERY_TOKEN = re.compile(r"(?i)\b(token|signature|x-amz-signature|awssecretkey)(=|%3d)[^&\s\"'<>)]+")
@@ -60,6 +62,11 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite `record` in place."""
+        if not hasattr(record, "fields"):  # another handler's filter may have been here
+            fields = fields_of(str(record.msg), record.args)
+            record.fields = {
+                name: _clean(value) if isinstance(value, str) else value for name, value in fields.items()
+            }
         record.msg, record.args = _clean(record.getMessage()), None
         if record.exc_info:
             record.exc_text = _clean("".join(traceback.format_exception(*record.exc_info)).rstrip())

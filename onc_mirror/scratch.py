@@ -222,7 +222,7 @@ def _remove_when_dead(folder: Path) -> None:
         pass
     else:
         _remove_run(folder)
-        logger.info("scratch=%s: removed what a killed run left", folder)
+        logger.info("scratch=%s decision=removed detail=%r", folder, "A killed run left it.")
     finally:
         os.close(lock)
 

@@ -134,7 +134,9 @@ def _alone(mirror: Mirror, run_id: str) -> Iterator[None]:
         if leases.take_slots(LANE, wanted=1, total=1, owner=run_id, until=until, now=now):
             break
         if time.monotonic() > deadline:
-            logger.warning("run=%s alerts=late: another process was deciding for %.0f s", run_id, lease_s)
+            logger.warning(
+                "run=%s alerts=late detail=%r", run_id, f"Another process was deciding for {lease_s:.0f} s."
+            )
             break
         time.sleep(_ASK_AGAIN_S)
     try:

@@ -240,7 +240,7 @@ def _close_seams(
             raise _incomplete(query, "the last row of a page was not listed again")
         found.add(again)
     if found.distinct:
-        logger.warning("device=%s rows_lost_between_pages=%d: found again", query.device_code, len(found.distinct))
+        logger.warning("device=%s rows_lost_between_pages=%d found=again", query.device_code, len(found.distinct))
         rows.distinct += found.distinct
         rows.distinct.sort(key=lambda row: order.time(row) or _LAST_INSTANT)
 

@@ -6,7 +6,6 @@ import importlib
 import json
 import logging
 import sys
-import time
 import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,9 @@ import click
 from onc_mirror.cli.stopping import Stopper
 from onc_mirror.errors import MirrorError, SettingsError, UnexpectedError
 from onc_mirror.faults import named
+from onc_mirror.logs import formatter_of
 from onc_mirror.redacting import RedactingFilter, printable, redact
+from onc_mirror.settings import LogSettings, load_settings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -99,9 +100,7 @@ def cli(*, verbose: bool) -> None:
     """
     handler = StderrHandler()
     handler.addFilter(RedactingFilter())
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(formatter_of(load_settings(LogSettings).log_format))
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
     logging.getLogger("onc_mirror").setLevel(logging.INFO if verbose else logging.ERROR)
     logging.getLogger("onc_mirror.settings").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What runs count while they work. A count costs about a microsecond; nothing is written until it is handed over."""
+"""What runs count while they work. A count costs some microseconds; nothing is written until it is handed over."""
 
 from __future__ import annotations
 

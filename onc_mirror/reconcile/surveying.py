@@ -103,9 +103,7 @@ def _count(mirror: Mirror, device_code: str, window: TimeWindow) -> _Counts:
     except TokenRejectedError:
         raise
     except MirrorError as error:  # a witness that does not answer is told, and stops nobody
-        logger.warning(
-            "device=%s reason=%s: the archive does not say how many files it has", device_code, error.reason
-        )
+        logger.warning("device=%s counts=unknown reason=%s detail=%r", device_code, error.reason, str(error))
         return _Counts(silence=str(error))
 
 

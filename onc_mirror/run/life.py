@@ -95,7 +95,7 @@ def begin_run(mirror: Mirror, flow: str, run_id: str | None = None, link: str | 
     """Fix the run's moment and name, note in the ledger that it began, and end the claims of runs killed here."""
     now = mirror.clock()
     for killed in mirror.ledger.leases.release_ended(has_ended, now):
-        logger.warning("run=%s: its process was killed; what it was doing is taken over", killed)
+        logger.warning("run=%s state=killed detail=%r", killed, "What it was doing is taken over.")
     run = Run(run_id or f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", flow, now)
     alive_until = now + mirror.settings.lease
     mirror.ledger.start_run(run.run_id, flow, now, alive_until=alive_until, process=this_process(), link=link)

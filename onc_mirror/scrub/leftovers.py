@@ -51,7 +51,7 @@ def abort_stale_uploads(mirror: Mirror) -> Leftovers:
             found += 1
             mirror.store.abort_upload(upload)
             aborted += 1
-            logger.info("key=%s begun_at=%s: aborted an upload that nobody ended", upload.key, upload.begun_at)
+            logger.info("key=%s begun_at=%s decision=aborted", upload.key, upload.begun_at)
     except MirrorError as error:
         logger.warning("uploads=unknown reason=%s detail=%r", error.reason, str(error))
         return Leftovers(found, aborted, str(error))

@@ -136,7 +136,7 @@ class _Reader:
             return None
         second = self._measure(known.object)
         if second == known.object.sha256:
-            logger.warning("key=%s: read well the second time", known.object.key)
+            logger.warning("key=%s decision=proven detail=%r", known.object.key, "Read well the second time.")
             self._mirror.ledger.readings.note_proven([known.object], self._mirror.clock())
             return None
         reason = MISSING_OBJECT if second is None else DAMAGED_OBJECT

@@ -127,7 +127,7 @@ def choose_objects(mirror: Mirror, run: Run, request: ScrubRequest) -> Chosen:
     objects = mirror.ledger.readings.take(taking(share), request.devices, limit=MOST_OBJECTS)
     logger.info("objects=%d of=%d bytes_to_read=%d", len(objects), stock.objects, share.bytes)
     if share.shortage:
-        logger.warning("%s", share.shortage)
+        logger.warning("budget=short detail=%r", share.shortage)
     return Chosen(objects, stock, share)
 
 

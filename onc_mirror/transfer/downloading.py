@@ -88,7 +88,8 @@ def _attempt(
             finally:
                 part.unlink(missing_ok=True)
     if file.expected_bytes is None:
-        logger.warning("file=%s bytes=%d: the archive lists no size, taken as it came", path.name, fetched.size_bytes)
+        detail = "The archive lists no size; taken as it came."
+        logger.warning("file=%s bytes=%d detail=%r", path.name, fetched.size_bytes, detail)
     return fetched
 
 

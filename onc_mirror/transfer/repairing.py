@@ -84,5 +84,5 @@ def _quarantine(mirror: Mirror, file: ArchiveFile, proven: ProvenObject, found: 
     metadata = object_metadata(file, verdict, now=mirror.clock())
     was = {"key": proven.key, "proven_sha256": proven.sha256}
     key = quarantine(mirror.store, file, found, verdict, metadata, **was)
-    logger.warning("file=%s key=%s: damaged bytes kept as %s", file.filename, proven.key, key)
+    logger.warning("file=%s key=%s decision=replaced kept=%s", file.filename, proven.key, key)
     return key

@@ -60,7 +60,8 @@ def retire(store: ObjectStore, file: ArchiveFile, former: ProvenObject) -> str |
         return None  # a run that was killed before it told the ledger has moved it
     sha256 = _content(store, stored)
     if sha256 != former.sha256 and not names(stored, file):
-        logger.warning("file=%s key=%s: left there, as something else has replaced it", file.filename, former.key)
+        detail = "It is left there: something else has replaced it."
+        logger.warning("file=%s key=%s detail=%r", file.filename, former.key, detail)
         return None
     kept = _keep(store, file, stored, sha256)
     store.delete(former.key)

@@ -136,6 +136,17 @@ def test_verbose_logs_files_in_utc_on_stderr_without_the_token(console: Console)
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO onc_mirror[.\w]+ file=", line)
 
 
+def test_the_log_is_json_when_it_is_asked_for(console: Console) -> None:
+    answer = console.run("status", ONC_MIRROR_LOG_FORMAT="json", ONC_MIRROR_STATE_DRI="/nowhere")
+    refused = console.run("status", ONC_MIRROR_LOG_FORMAT="yaml")
+
+    (line,) = [json.loads(line) for line in answer.err.splitlines()]
+    assert (answer.code, refused.code) == (0, 2)
+    assert (line["level"], line["logger"]) == ("WARNING", "onc_mirror.settings")
+    assert "ONC_MIRROR_STATE_DRI" in line["message"]
+    assert "ONC_MIRROR_LOG_FORMAT" in refused.err
+
+
 def test_a_fault_of_our_own_is_traced_without_the_token(console: Console) -> None:
     token = console.environment["ONC_TOKEN"]
     code = (

@@ -44,6 +44,7 @@ def test_file_is_that_of_the_installed_prefect_with_redaction_added() -> None:
 
     assert ours["handlers"] == {name: {**one, "filters": ["redact"]} for name, one in original["handlers"].items()}
     added = {name: ours["loggers"].pop(name) for name in ("onc_mirror", "tasks", "flows")}
+    assert ours["loggers"].pop("stamina") == {"level": "ERROR"}
     assert ours["loggers"] == original["loggers"]
     assert ours["root"] == original["root"]
     assert all(one == {"level": "INFO", "handlers": ["api"]} for one in added.values())

@@ -127,7 +127,7 @@ def test_archive_overrules_the_flag_of_the_table_unless_it_names_no_deployment(
         found = deployed_devices(archive, table, HOUR, {"out", "forgotten"})
 
     assert [device.code for device in found] == ["in", "back", "forgotten", "empty", "ended within"]
-    assert "device=empty deployed=True: by the table, the archive names none" in caplog.text
+    assert "device=empty deployed=True by=table detail='The archive names no deployment of it.'" in caplog.text
 
 
 def test_table_stands_in_where_the_archive_gives_no_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -138,9 +138,9 @@ def test_table_stands_in_where_the_archive_gives_no_answer(caplog: pytest.LogCap
         found = deployed_devices(archive, table, HOUR)
 
     assert [device.code for device in found] == ["in", "wet", "odd"]
-    assert "device=dry deployed=False: by the table" in caplog.text
+    assert "device=dry deployed=False by=table" in caplog.text
     assert "device=in " not in caplog.text
-    assert "device=wet deployed=True: by the table" in caplog.text
+    assert "device=wet deployed=True by=table" in caplog.text
 
 
 def test_table_stands_in_while_the_archive_is_down() -> None:
