@@ -33,6 +33,7 @@ SILENT = Alert(
     run_id="20261122T150000-1",
     link="http://prefect/runs/flow-run/7",
 )
+NO_MAIL = "mailto://127.0.0.1:1/?from=a@example.org&to=b@example.org&smtp=127.0.0.1"
 MESSAGE = Message(Kind.OPENED, Cause.DEVICE_SILENT, (SILENT,))
 TITLE = "onc-mirror: TUMLIDAR001: no new files for longer than usual"
 TOLD = (
@@ -87,7 +88,7 @@ def test_a_mail_is_sent() -> None:
     ("url", "why"),
     [
         ("nosuchservice://canary-0f1e2d3c", "its URL in ONC_MIRROR_ALERT_URLS is none that Apprise knows"),
-        ("mailto://127.0.0.1:1/?to=b@example.org&smtp=127.0.0.1", "Connection error while submitting email"),
+        (NO_MAIL, "Connection error while submitting email"),
     ],
 )
 def test_why_a_message_was_not_taken_is_told(url: str, why: str) -> None:
