@@ -57,5 +57,5 @@ def _mirror_hour(request: MirrorRequest) -> State[Any]:
         show_plan(run, planned, return_state=True)  # a table that cannot be shown stops nothing
         outcomes = transfer_files(mirror, run, planned)
         report = finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
-    show_run(report, settings.store_url)
+    show_run(report, settings.store_url, return_state=True)  # tables that cannot be shown change nothing
     return run_state(report)

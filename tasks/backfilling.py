@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 _NOTHING_TO_FETCH = [{"device": "", "day": "", "files": 0, "bytes": 0}]
 
 
-@task(name="begin-backfill", tags=["archive", "store"], **UNCACHED)
+@task(name="begin-backfill", **UNCACHED)
 @safely
 def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
     """Fix days and devices, and see whether archive and bucket are there."""
     return spanning.begin_backfill(mirror, run, request)
 
 
-@task(name="fill-slice", task_run_name="fill {one}", tags=["archive", "store"], **UNCACHED)
+@task(name="fill-slice", task_run_name="fill {one}", **UNCACHED)
 @safely
 def fill_slice(work: Work, one: Slice) -> State[SliceEnd]:
     """Bring every file of one device and day to its end."""
@@ -64,7 +64,7 @@ def finish_backfill(mirror: Mirror, run: Run, span: Span, tally: Tally) -> RunRe
     return life.close_run(mirror, run, tally, (span.days.since, span.days.until))
 
 
-@task(name="look-ahead", tags=["archive"], **UNCACHED)
+@task(name="look-ahead", **UNCACHED)
 @safely
 def look_ahead(mirror: Mirror, request: BackfillRequest) -> Forecast:
     """Say what a backfill would fetch."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@task(name="reach-archive", tags=["archive"], **UNCACHED)
+@task(name="reach-archive", **UNCACHED)
 @safely
 def read_clock(mirror: Mirror, run: Run) -> ArchiveClock | None:
     """Make the first request to the archive, which says whether it can be asked at all."""
@@ -33,7 +33,7 @@ def find_devices(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
     return gathering.devices_of(mirror, inquiry)
 
 
-@task(name="list-device", task_run_name="list {device.code}", tags=["archive"], **UNCACHED)
+@task(name="list-device", task_run_name="list {device.code}", **UNCACHED)
 @safely
 def list_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> Listing:
     """List one device and enter every row in the ledger."""

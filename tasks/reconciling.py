@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 _NOTHING = [{"": "none"}]
 
 
-@task(name="fix-window", tags=["store"], **UNCACHED)
+@task(name="fix-window", **UNCACHED)
 @safely
 def fix_window(mirror: Mirror, run: Run, request: ReconcileRequest) -> MirrorRequest:
     """Fix the days that are compared, once the bucket is seen to be there."""
     return story.fix_window(mirror, run, request)
 
 
-@task(name="find-devices", tags=["archive"], **UNCACHED)
+@task(name="find-devices", **UNCACHED)
 @safely
 def find_devices(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
     """Ask the archive which devices were in the water then; the device table is the fallback."""
     return story.devices_of_window(mirror, inquiry)
 
 
-@task(name="compare-device", task_run_name="compare {device.code}", tags=["archive", "store"], **UNCACHED)
+@task(name="compare-device", task_run_name="compare {device.code}", **UNCACHED)
 @safely
 def compare_device(mirror: Mirror, inquiry: Inquiry, device: Device) -> DeviceComparison:
     """Compare one device; nothing is changed."""

@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 _ALL_WELL = [{"device": "", "file": "", "outcome": "", "reason": "", "what happened": "All is what was proven."}]
 
 
-@task(name="choose-objects", tags=["store"], **UNCACHED)
+@task(name="choose-objects", **UNCACHED)
 @safely
 def _choose_objects(mirror: Mirror, run: Run, request: ScrubRequest) -> Chosen:
     return story.choose_objects(mirror, run, request)
 
 
-@task(name="abort-stale-uploads", tags=["store"], **UNCACHED)
+@task(name="abort-stale-uploads", **UNCACHED)
 @safely
 def abort_stale_uploads(mirror: Mirror) -> Leftovers:
     """Abort the uploads that a killed run has left."""
     return leftovers.abort_stale_uploads(mirror)
 
 
-@task(name="read-objects", tags=["store"], **UNCACHED)
+@task(name="read-objects", **UNCACHED)
 @safely
 def read_objects(mirror: Mirror, chosen: Chosen) -> Reading:
     """Read the chosen objects back; each proof is noted at once."""

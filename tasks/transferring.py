@@ -37,7 +37,7 @@ def plan_transfers(mirror: Mirror, inquiry: Inquiry, gathered: Gathered) -> pd.D
     return plans.plan_run(mirror, inquiry, gathered)
 
 
-@task(name="download", task_run_name="download {file.device_code} {file.filename}", tags=["archive"], **UNCACHED)
+@task(name="download", task_run_name="download {file.device_code} {file.filename}", **UNCACHED)
 @safely
 def download_file(mirror: Mirror, file: ArchiveFile, folder: Path) -> Fetched:
     """Download one file to scratch."""
@@ -51,7 +51,7 @@ def validate_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdic
     return one_file.validate_file(mirror, file, fetched)
 
 
-@task(name="publish", task_run_name="publish {file.device_code} {file.filename}", tags=["store"], **UNCACHED)
+@task(name="publish", task_run_name="publish {file.device_code} {file.filename}", **UNCACHED)
 @safely
 def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> Published:
     """Upload one judged file."""

@@ -157,10 +157,20 @@ class Parts:
 
     def start(self, command: Command) -> Part:
         """Start a part; does not wait for it."""
-        log = self._logs / f"{command.name.replace(' ', '-').lower()}.log"
-        part = Part(command, environment=self._environment, log=log, client=self._client)
+        part = self._begin(command)
         self._running.append(part)
         return part
+
+    def start_again(self, command: Command) -> Part:
+        """Start a part that has ended once more, in its place in the order in which all are stopped."""
+        (place,) = (number for number, part in enumerate(self._running) if part.name == command.name)
+        self._running[place].wait_until_stopped()
+        self._running[place] = self._begin(command)
+        return self._running[place]
+
+    def _begin(self, command: Command) -> Part:
+        log = self._logs / f"{command.name.replace(' ', '-').lower()}.log"
+        return Part(command, environment=self._environment, log=log, client=self._client)
 
     def run(self, command: Command, timeout_s: float) -> None:
         """Run a part that has an end of its own, to that end.

@@ -88,7 +88,7 @@ def _start(sandbox: Sandbox, say: Callable[[str], None]) -> None:
     began = time.monotonic()
     options, parts = sandbox.options, sandbox.parts
     say(f"starting in {options.state} ...")
-    archive, s3, prefect = [parts.start(command) for command in _servers(options)]
+    archive, s3, prefect = [parts.start(command) for command in servers(options)]
 
     parts.wait_until_healthy(archive, START_S)
     say(f"archive stand-in: {options.archive_url} after {archive.age_s():.1f} s")
@@ -105,7 +105,8 @@ def _start(sandbox: Sandbox, say: Callable[[str], None]) -> None:
     say(f"deployed and ready after {time.monotonic() - began:.1f} s")
 
 
-def _servers(options: SandboxOptions) -> list[Command]:
+def servers(options: SandboxOptions) -> list[Command]:
+    """How the archive stand-in, the S3 endpoint and the Prefect server are started, in this order."""
     archive = ("--port", str(options.archive_port), "--state", str(options.state / "archive"))
     s3 = ("--port", str(options.s3_port), "--state", str(options.state / "s3"))
     return [

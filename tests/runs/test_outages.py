@@ -43,7 +43,7 @@ class AtTheFirstEnd(NoWatcher):
         self._do: Callable[[], object] | None = do
 
     def concluded(self, outcome: Outcome) -> None:
-        assert outcome.file
+        assert outcome.file.filename
         if self._do is not None:
             do, self._do = self._do, None
             do()

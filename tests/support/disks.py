@@ -32,5 +32,5 @@ def remount(path: Path, options: str) -> None:
 
 
 def _mount(options: str, path: Path) -> subprocess.CompletedProcess[bytes]:
-    command = ["/bin/mount", "-t", "tmpfs", "-o", options, "onc-mirror-test", path]
+    command = ["/bin/mount", "-t", "tmpfs", "-o", options, "onc-mirror-test", str(path)]
     return subprocess.run(command, capture_output=True, check=False)

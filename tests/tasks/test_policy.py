@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import TYPE_CHECKING
 
 import pytest
-from prefect import task
+from prefect import Task, task
 from prefect.client.schemas.objects import TaskRun
 from prefect.states import Failed
 
+import tasks
 from onc_mirror.errors import ArchiveBusyError, MirrorError, StalledError, TokenRejectedError, UnexpectedError
 from tasks.policy import retries, retry_if_transient, safely
 from tests.support.secrecy import everything_printed
@@ -82,3 +85,11 @@ def test_there_is_one_attempt_more_than_there_are_delays() -> None:
     assert retries((1.0, 2.0))["retries"] == 2
     assert retries((1.0, 2.0))["retry_delay_seconds"] == [1.0, 2.0]
     assert retries(()) == {"retries": 0}
+
+
+def test_no_task_has_a_tag_that_its_server_would_be_asked_about_before_it_begins() -> None:
+    modules = [importlib.import_module(f"tasks.{found.name}") for found in pkgutil.iter_modules(tasks.__path__)]
+    found = {value for module in modules for value in vars(module).values() if isinstance(value, Task)}
+
+    assert len(found) > 10
+    assert not [one.name for one in found if one.tags]
