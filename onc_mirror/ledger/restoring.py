@@ -57,7 +57,7 @@ class Restoration:
         """Whether the ledger knows nothing but what a rebuild, killed since, has written."""
         with self._database.reading() as connection:
             known = connection.execute(select(files.c.filename).where(~_is_restored()).limit(1)).first()
-            seen = connection.execute(select(devices.c.device_code).limit(1)).first()
+            seen = connection.execute(select(devices.c.device_code).where(_has_run_otherwise()).limit(1)).first()
         return known is None and seen is None
 
     def restore(self, ends: Iterable[tuple[Outcome, datetime]], run_id: str) -> None:
@@ -95,6 +95,11 @@ class Restoration:
 
 def _is_restored() -> ColumnElement[bool]:
     return files.c.last_run_id.in_(select(runs.c.run_id).where(runs.c.flow == FLOW))
+
+
+def _has_run_otherwise() -> ColumnElement[bool]:
+    """Whether anything but rebuilds ever ran, so that watermarks may be of listings."""
+    return select(runs.c.run_id).where(runs.c.flow != FLOW).exists()
 
 
 def _statement(dialect: str, state: State) -> Insert:

@@ -171,14 +171,16 @@ def test_a_ledger_that_is_not_empty_is_refused_or_only_added_to(mirror: Bench) -
     assert after.watermarks == before.watermarks
 
 
-def test_a_rebuild_that_was_killed_is_repeated(mirror: Bench) -> None:
+@pytest.mark.parametrize("had_watermarks", [False, True])
+def test_a_rebuild_that_was_killed_is_repeated(mirror: Bench, *, had_watermarks: bool) -> None:
     before = known(mirror)
     lose_ledger(mirror)
     run(mirror)
     engine = create_engine(mirror.settings.ledger)
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM files WHERE filename >= :name"), {"name": REPLACED})
-        connection.execute(text("DELETE FROM devices"))
+        if not had_watermarks:
+            connection.execute(text("DELETE FROM files WHERE filename >= :name"), {"name": REPLACED})
+            connection.execute(text("DELETE FROM devices"))
         connection.execute(text("UPDATE runs SET state = 'running', finished_at = NULL"))
     engine.dispose()
 
