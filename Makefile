@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` shows the whole mirror at work, `make test` tests it. `make help` lists the rest.
 
 PYTHON ?= python3
+DRY_RUN ?=
 ONCE ?=
 TESTS ?=
 CHECKS := lock-check lint format-check types imports test
@@ -10,12 +11,13 @@ READY := .venv/.ready
 LOCKS := requirements.lock infra/bootstrap.lock pyproject.toml infra/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test check lock-check lint format-check types imports lock venv clean
+.PHONY: help demo sandbox deploy test check lock-check lint format-check types imports lock venv clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make demo ONCE=1      end after one run, with its exit code"
+	@echo "  make deploy DRY_RUN=1 only show what would change"
 	@echo "  make test TESTS=...   pytest arguments, such as tests/domain or '-k layout'"
 	@echo "  make PYTHON=...       the Python to create .venv with (3.11 or newer)"
 
@@ -24,6 +26,9 @@ demo: $(READY) ## mirror an hour in the sandbox: archive, S3 and Prefect on this
 
 sandbox: $(READY) ## the same sandbox without a run, until Ctrl-C
 	@exec $(VENV)/python -m infra.sandbox up
+
+deploy: $(READY) ## register what deployments/ declares on the Prefect server of PREFECT_API_URL
+	@exec $(VENV)/onc-mirror deploy $(if $(DRY_RUN),--dry-run)
 
 test: $(READY) ## all tests
 	$(VENV)/python -m pytest -n 2 --dist loadfile $(TESTS)

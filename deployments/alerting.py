@@ -7,7 +7,7 @@ becomes one for each block there is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -45,12 +45,14 @@ class Receivers:
     """The blocks on the server.
 
     Attributes:
-        plan: What is to be done about them.
-        ids: Those that there are when that is done, by type; `_NOT_YET` for one that is still to be made.
+        plan: What is to be done about them before the automations.
+        ids: Those that there are then, by type; `_NOT_YET` for one that is still to be made.
+        surplus: What is to be deleted after the automations, which speak through others then.
     """
 
     plan: Plan
-    ids: Mapping[str, UUID] = field(default_factory=dict)
+    ids: Mapping[str, UUID]
+    surplus: Plan
 
 
 def desired_blocks(settings: AlertSettings) -> list[NotificationBlock]:
@@ -62,7 +64,8 @@ def desired_blocks(settings: AlertSettings) -> list[NotificationBlock]:
                 {
                     "name": BLOCK,
                     "url": "{{webhook}}",
-                    "json_data": {"subject": "{{subject}}", "body": "{{body}}"},
+                    # The keys of what the mirror itself posts there; see onc_mirror.alerts.words.
+                    "json_data": {"kind": "prefect", "title": "{{subject}}", "text": "{{body}}"},
                     "secrets": {"webhook": settings.alert_webhook.get_secret_value()},
                 }
             )
@@ -79,7 +82,8 @@ def plan_blocks(client: SyncPrefectClient, blocks: Sequence[NotificationBlock]) 
         slug: found for kind in _KINDS if (found := _present(client, slug := kind.get_block_type_slug())) is not None
     }
     if not blocks:
-        return Receivers(Plan((), len(present), _silence(present)), {slug: one.id for slug, one in present.items()})
+        ids = {slug: one.id for slug, one in present.items()}
+        return Receivers(Plan((), len(present), _silence(present)), ids, Plan((), 0))
     changes, ids = [], {}
     for block in blocks:
         slug = block.get_block_type_slug()
@@ -91,10 +95,11 @@ def plan_blocks(client: SyncPrefectClient, blocks: Sequence[NotificationBlock]) 
         elif differing := differences(_content(block), found.data):
             masked = tuple(Difference(one.field, "***", "***") for one in differing)
             changes.append(Change("block", f"{slug}/{BLOCK}", "update", apply, masked))
-    unchanged = len(blocks) - len(changes)
-    for slug, found in present.items():
-        changes.append(Change("block", f"{slug}/{BLOCK}", "delete", partial(client.delete_block_document, found.id)))
-    return Receivers(Plan(tuple(changes), unchanged), ids)
+    surplus = [
+        Change("block", f"{slug}/{BLOCK}", "delete", partial(client.delete_block_document, found.id))
+        for slug, found in present.items()
+    ]
+    return Receivers(Plan(tuple(changes), len(blocks) - len(changes)), ids, Plan(tuple(surplus), 0))
 
 
 def _present(client: SyncPrefectClient, slug: str) -> BlockDocument | None:
@@ -170,8 +175,7 @@ def plan_automations(client: SyncPrefectClient, declared: Sequence[AutomationCor
         if kept is None:
             changes.append(Change("automation", one.name, "create", partial(client.create_automation, one)))
         elif differing := differences(one.model_dump(exclude={"enabled"}), kept.model_dump()):
-            as_paused = one.model_copy(update={"enabled": kept.enabled})
-            apply = partial(client.update_automation, kept.id, AutomationCore(**as_paused.model_dump()))
+            apply = partial(client.update_automation, kept.id, one.model_copy(update={"enabled": kept.enabled}))
             changes.append(Change("automation", one.name, "update", apply, differing))
     unchanged = len(declared) - len(changes)
     for name, surplus in present.items():

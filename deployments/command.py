@@ -85,7 +85,7 @@ def _document(deployed: Deployed, *, dry_run: bool) -> dict[str, Any]:
 def _print(deployed: Deployed, *, dry_run: bool) -> None:
     if deployed.changes:
         rows = [(one.kind, one.name, one.action, _told(one)) for one in deployed.changes]
-        print_table("What would change" if dry_run else "What has changed", ("kind", "name", "", "what"), rows)
+        print_table("What would change" if dry_run else "What has changed", ("kind", "name", "change", "what"), rows)
     for note in deployed.notes:
         print_text(note)
     print_text(_sentence(deployed, dry_run=dry_run))

@@ -81,6 +81,7 @@ def deploy(declaration: Declaration, settings: AlertSettings, *, dry_run: bool) 
         done(plan_deployments(client, deployments))
         ids = list((receivers if dry_run else plan_blocks(client, blocks)).ids.values())
         automations = done(plan_automations(client, desired_automations(declaration.automations, ids)))
+        done(receivers.surplus)
         if automations.changes and not dry_run:
             _announce(client, deployments)
     return Deployed(

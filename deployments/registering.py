@@ -33,7 +33,6 @@ from onc_mirror.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from uuid import UUID
 
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
@@ -210,8 +209,3 @@ def _update(client: SyncPrefectClient, one: Desired, found: DeploymentResponse) 
         for slug, fields in one.schedules.items()
     ]
     client.update_deployment(found.id, DeploymentUpdate(**one.fields, schedules=schedules))
-
-
-def deployment_ids(client: SyncPrefectClient, declared: Iterable[Desired]) -> dict[str, UUID]:
-    """The ids of registered deployments by their names."""
-    return {one.full_name: client.read_deployment_by_name(one.full_name).id for one in declared}

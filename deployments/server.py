@@ -11,7 +11,6 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
-from pydantic import ValidationError
 
 from deployments.errors import ServerRefusedError, ServerUnreachableError
 from onc_mirror.errors import MirrorError, SettingsError
@@ -49,6 +48,7 @@ def connected() -> Iterator[SyncPrefectClient]:
     url = server_url()
     try:
         with get_client(sync_client=True) as client:
+            _check_prefect(client, url)
             yield client
     except ObjectNotFound as error:
         raise _refused(url, error.http_exc) from None
@@ -58,8 +58,16 @@ def connected() -> Iterator[SyncPrefectClient]:
         raise ServerUnreachableError(
             f"No Prefect server answers at {url} ({type(error).__name__}). Does it run, and is PREFECT_API_URL right?"
         ) from None
-    except (ValidationError, json.JSONDecodeError):
+
+
+def _check_prefect(client: SyncPrefectClient, url: str) -> None:
+    """Ask for the version, which a Prefect server gives as a JSON string to those whom it lets in."""
+    try:
+        version = client.request("GET", "/admin/version").json()
+    except json.JSONDecodeError:
         raise _no_prefect(url) from None
+    if not isinstance(version, str):
+        raise _no_prefect(url)
 
 
 def _refused(url: str, error: Exception) -> MirrorError:

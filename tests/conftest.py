@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from infra.sandbox.up import Sandbox
     from tests.support.archive import RunningArchive
     from tests.support.postgresql import PostgresqlServer
     from tests.support.stores import Endpoint
@@ -65,6 +66,19 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 
     with running_ceph(tmp_path_factory.mktemp("ceph")) as endpoint:
         yield endpoint
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Archive, S3, Prefect and its worker, with what `deployments/` declares; the same for all tests of a worker."""
+    from infra.sandbox.options import SandboxOptions  # noqa: PLC0415 - few folders need it
+    from infra.sandbox.up import running_sandbox  # noqa: PLC0415 - as above
+
+    options = SandboxOptions(
+        tmp_path_factory.mktemp("sandbox"), archive_port=0, s3_port=0, prefect_port=0, size="tiny"
+    )
+    with running_sandbox(options, print) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

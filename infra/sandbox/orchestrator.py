@@ -74,14 +74,6 @@ class Orchestrator:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def create_work_pool(self) -> None:
-        """Create the process work pool; fine when it is there."""
-        try:
-            self._ask("POST", "/work_pools/", {"name": WORK_POOL, "type": "process"})
-        except httpx.HTTPStatusError as error:
-            if error.response.status_code != httpx.codes.CONFLICT:
-                raise
-
     def clear_leftovers(self) -> None:
         """End what an earlier sandbox left unfinished. Only right while no worker runs.
 

@@ -98,10 +98,9 @@ def _start(sandbox: Sandbox, say: Callable[[str], None]) -> None:
     parts.wait_until_healthy(prefect, START_S)
     say(f"Prefect server: {options.prefect_url} after {prefect.age_s():.1f} s")
 
-    sandbox.orchestrator.create_work_pool()
     sandbox.orchestrator.clear_leftovers()
-    parts.start(_worker())
     parts.run(_deploy(), DEPLOY_S)
+    parts.start(_worker())
     say(f"deployed and ready after {time.monotonic() - began:.1f} s")
 
 
@@ -138,9 +137,7 @@ def _worker() -> Command:
 
 
 def _deploy() -> Command:
-    return Command(
-        "deployment", "prefect", ("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
-    )
+    return Command("deployment", "onc_mirror.cli.main", ("deploy",))
 
 
 def _wait_for_bucket(options: SandboxOptions, parts: Parts, s3: Part) -> None:

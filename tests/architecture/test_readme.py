@@ -82,6 +82,5 @@ def test_the_prefect_server_and_worker_are_those_that_the_sandbox_runs(tmp_path:
     assert len(for_prefect) == 10
     assert {name: in_sandbox[name].replace(str(ROOT), "$PWD") for name in for_prefect} == for_prefect
     prefect = [" ".join(words) for words in commands("prefect")]
-    assert "prefect --no-prompt deploy --all --prefect-file deployments/prefect.yaml" in prefect
-    assert f"prefect work-pool create {WORK_POOL} --type process" in prefect
+    assert ["onc-mirror", "deploy"] in commands("onc-mirror")
     assert f"prefect worker start --pool {WORK_POOL}" in prefect

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.sandbox.options import SandboxOptions
-from infra.sandbox.up import running_sandbox
 from tests.support.flow_runs import ArchiveControl, Deployed, environment_of, use
 
 if TYPE_CHECKING:
@@ -18,15 +16,6 @@ if TYPE_CHECKING:
     from tests.support.stores import Endpoint
 
 STORES = [name for name in os.environ.get("ONC_MIRROR_TEST_STORES", "file,swift").split(",") if name != "file"]
-
-
-@pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    options = SandboxOptions(
-        tmp_path_factory.mktemp("sandbox"), archive_port=0, s3_port=0, prefect_port=0, size="tiny"
-    )
-    with running_sandbox(options, print) as running:
-        yield running
 
 
 @pytest.fixture
