@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +23,7 @@ import logging
 from prefect.logging.configuration import setup_logging
 setup_logging()
 url = "http://127.0.0.1/api?token={CANARY}&filename=a.hdf5"
-logging.getLogger("onc_mirror.archive").info("asking %s", url)
+logging.getLogger("onc_mirror.archive").info("asking url=%s", url)
 try:
     raise ValueError(url)
 except ValueError:
@@ -50,12 +52,14 @@ def test_file_is_that_of_the_installed_prefect_with_redaction_added() -> None:
     assert all(one == {"level": "INFO", "handlers": ["api"]} for one in added.values())
 
 
-def test_no_secret_is_written_and_the_mirror_is_heard_at_info(tmp_path: Path) -> None:
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_secret_is_written_and_the_mirror_is_heard_at_info(tmp_path: Path, log_format: str) -> None:
     variables = {
         "PREFECT_HOME": str(tmp_path),
         "PREFECT_LOGGING_CONFIG_PATH": str(FILE),
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "ONC_TOKEN": CANARY,
+        "ONC_MIRROR_LOG_FORMAT": log_format,
     }
 
     done = subprocess.run(
@@ -68,8 +72,14 @@ def test_no_secret_is_written_and_the_mirror_is_heard_at_info(tmp_path: Path) ->
         check=True,
     )
 
-    assert "asking http://127.0.0.1/api?token=***&filename=a.hdf5" in done.stderr
+    assert "asking url=http://127.0.0.1/api?token=***&filename=a.hdf5" in done.stderr
     assert "ValueError: http://127.0.0.1/api?token=***&filename=a.hdf5" in done.stderr
     assert CANARY not in done.stdout + done.stderr
+    if log_format == "json":
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        assert [(line["level"], line.get("url")) for line in lines] == [
+            ("INFO", "http://127.0.0.1/api?token=***&filename=a.hdf5"),
+            ("ERROR", None),
+        ]
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in written if CANARY.encode() in path.read_bytes()]

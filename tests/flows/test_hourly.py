@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,24 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
     wait_until(lambda: sorted(states_of("mirror ", deployed, run)) == ["COMPLETED"] * 5 + ["FAILED"], timeout_s=60)
     assert states_of(f"download {DEVICE} {DEVICE}_", deployed, run).count("FAILED") == 2
     assert states_of("list TUMLIDAR001", deployed, run) == ["FAILED"]
+    wait_until(
+        lambda: levels_of("file=", deployed, run) == {"mirrored": 20, "quarantined": 30, "failed": 30, "held": 30}
+    )
+    assert levels_of("device=", deployed, run) == {"failed": 40}
+    metrics = (deployed.settings.state_dir / "onc-mirror.prom").read_text("utf-8").splitlines()
+    assert f'onc_mirror_worked_files_total{{device="{DEVICE}",outcome="quarantined"}} 1.0' in metrics
+    assert 'onc_mirror_retries_total{cause="archive-busy"} 2.0' in metrics
+    assert 'onc_mirror_runs_total{flow="mirror-hour",state="failed"} 1.0' in metrics
+
+
+def levels_of(begin: str, deployed: Deployed, run: FlowRun) -> dict[str, int]:
+    """The level at which each decision is told in the run's log, in lines that begin so."""
+    told = [
+        (level, re.search(r" decision=(\S+)", line))
+        for level, line in deployed.log_lines(run)
+        if line.startswith(begin)
+    ]
+    return {found.group(1): level for level, found in told if found}
 
 
 def states_of(task_run_name: str, deployed: Deployed, run: FlowRun) -> list[str]:

@@ -60,10 +60,14 @@ class Deployed:
 
     def log(self, run: FlowRun) -> list[str]:
         """What the run's log in Prefect says, oldest first."""
+        return [message for _, message in self.log_lines(run)]
+
+    def log_lines(self, run: FlowRun) -> list[tuple[int, str]]:
+        """Level and message of each line of the run's log in Prefect, oldest first."""
         wanted = {"logs": {"flow_run_id": {"any_": [run.id]}}, "limit": 200, "sort": "TIMESTAMP_ASC"}
         url = f"{self.sandbox.options.prefect_url}/api/logs/filter"
         found = httpx.post(url, json=wanted, timeout=30, trust_env=False).raise_for_status().json()
-        return [line["message"] for line in found]
+        return [(line["level"], line["message"]) for line in found]
 
     @property
     def settings(self) -> MirrorSettings:
@@ -97,6 +101,7 @@ def environment_of(folder: Path, prefix: str) -> dict[str, str]:
     return {
         "ONC_MIRROR_STORE_URL": f"s3://{BUCKET}/{prefix}",
         "ONC_MIRROR_STATE_DIR": str(folder),
+        "ONC_MIRROR_METRICS_FILE": str(folder / "onc-mirror.prom"),
         "ONC_MIRROR_RETRY_DELAYS_S": "0.05,0.3",
         "ONC_MIRROR_QUICK_RETRIES": "0",
         "ONC_MIRROR_STALL_TIMEOUT_S": "3",
