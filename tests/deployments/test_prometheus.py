@@ -16,9 +16,16 @@ from tests.support.prometheus import DASHBOARD, RULES, promtool
 if TYPE_CHECKING:
     from pathlib import Path
 
+ROOT = RULES.parents[2]
 DEVICE = "TUMSTANDARDMODULE001"
 METRIC = re.compile(r"\bonc_mirror_\w+")
 VARIABLES = {"$device": ".*"}
+
+
+def entries(document: Path) -> set[str]:
+    """The anchors of a document's headings."""
+    headings = re.findall(r"^## (.+)$", document.read_text("utf-8"), re.MULTILINE)
+    return {heading.lower().replace(" ", "-") for heading in headings}
 
 
 def told_names() -> set[str]:
@@ -58,7 +65,9 @@ def test_every_alert_is_shown_by_a_unit_test_and_says_what_to_do() -> None:
 
     for rule in rules():
         assert re.search(rf"{rule['alert']}|OncMirror(Device|Files|\(Archive\|Scratch\))\.\+", shown), rule["alert"]
-        assert set(rule["annotations"]) == {"summary", "description"}
+        assert set(rule["annotations"]) == {"summary", "description", "runbook"}
+        document, _, entry = rule["annotations"]["runbook"].partition("#")
+        assert entry in entries(ROOT / document)
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}
 
 
