@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING
@@ -37,13 +38,16 @@ def run_through(
     return console.checked(Answer(process.returncode, out, err))
 
 
-def assert_recovered(console: Console, **variables: str) -> None:
-    """The next run brings every file to its end, once, and leaves nothing in scratch."""
+def assert_recovered(console: Console, archive: RunningArchive, **variables: str) -> None:
+    """The next run brings every file to its end, once and unharmed, and leaves nothing in scratch."""
     following = console.run(*FIVE_FILES, **variables)
 
     assert (following.code, following.err) == (0, "")
     assert following.json["already"] + following.json["mirrored"] == 5
-    assert len(console.mirrored) == 5
+    stored = {path.name: path for path in (console.folder / "bucket" / "raw").rglob("*.hdf5")}
+    assert len(stored) == len(console.mirrored) == 5
+    for name, path in stored.items():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == archive.true_sha256(name)
     assert console.scratch == []
 
 
@@ -62,7 +66,7 @@ def test_a_ledger_that_another_process_locks_breaks_the_run_off(console: Console
     assert broken.code == 1
     assert broken.json["error"]["reason"] == "ledger-unavailable"
     assert f"The ledger {ledger} is locked by another process; wait until it is done" in broken.err
-    assert_recovered(console)
+    assert_recovered(console, archive)
 
 
 def test_a_ledger_whose_server_is_gone_breaks_the_run_off(
@@ -75,7 +79,7 @@ def test_a_ledger_whose_server_is_gone_breaks_the_run_off(
     assert broken.code == 1
     assert broken.json["error"]["reason"] == "ledger-unavailable"
     assert "cannot be reached; check that the server is up" in broken.err
-    assert_recovered(console, ONC_MIRROR_LEDGER_URL=url)
+    assert_recovered(console, archive, ONC_MIRROR_LEDGER_URL=url)
 
 
 def test_a_ledger_on_a_full_disk_breaks_the_run_off(console: Console, archive: RunningArchive) -> None:
@@ -94,4 +98,4 @@ def test_a_ledger_on_a_full_disk_breaks_the_run_off(console: Console, archive: R
         assert broken.code == 1
         assert broken.json["error"]["reason"] == "ledger-unavailable"
         assert f"The ledger {disk / 'ledger.db'} has no room to grow; free space on its disk." in broken.err
-        assert_recovered(console)
+        assert_recovered(console, archive)

@@ -231,10 +231,12 @@ def test_a_mistyped_variable_is_warned_of_with_the_one_that_is_meant(console: Co
 def test_a_full_disk_under_scratch_fails_files_and_says_what_to_do(console: Console) -> None:
     with small_disk(console.folder / "scratch", "40k") as scratch:
         answer = console.run(*ONE_FILE, ONC_MIRROR_SCRATCH_DIR=str(scratch))
+    following = console.run(*ONE_FILE)
 
     assert (answer.code, answer.err) == (1, "")
     assert "scratch-full" in answer.out
     assert "set ONC_MIRROR_SCRATCH_DIR to a larger disk" in answer.out
+    assert (following.code, following.err, len(console.mirrored)) == (0, "", 1)
 
 
 def test_a_full_disk_under_the_ledger_is_one_line(console: Console) -> None:
