@@ -78,11 +78,11 @@ class World:
         return f"{self.sandbox.options.prefect_url}/api"
 
     def stalled(self) -> FlowRun:
-        """A run that is at work and does not go on."""
-        self.archive.fault("stall", filename="*")
+        """A run that waits for an answer of the archive."""
+        self.archive.fault("latency", endpoint="device", seconds=3600)
         asked = len(self.archive.requests())
-        run = self.begin(since=self._recently())
-        self._wait(lambda: any(one["endpoint"] == "download" for one in self.archive.requests()[asked:]))
+        run = self.begin()
+        self._wait(lambda: len(self.archive.requests()) > asked)
         return run
 
     def kill_flow(self, run: FlowRun) -> float:
@@ -124,9 +124,6 @@ class World:
 
     def _look(self, run: FlowRun) -> FlowRun:
         return self.sandbox.orchestrator.flow_run(run.id)
-
-    def _recently(self) -> str:
-        return datetime.fromtimestamp(time.time() - 3 * 3600, UTC).isoformat()
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         def holds() -> bool:
