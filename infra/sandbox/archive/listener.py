@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -41,7 +42,8 @@ class Listener:
             self._socket.close()
             raise PortTakenError(f"port {port} on 127.0.0.1 cannot be used: {error.strerror}") from None
         self._socket.listen(_BACKLOG)
-        self._accepting: asyncio.Task[None] | None = None
+        self._accepting = False
+        self._greetings: set[asyncio.Task[object]] = set()
         self._hearing: asyncio.TimerHandle | None = None
         self._fillers: list[socket.socket] = []
 
@@ -52,8 +54,9 @@ class Listener:
 
     def start(self) -> None:
         """Accept connections from now on."""
-        if self._accepting is None:
-            self._accepting = asyncio.get_running_loop().create_task(self._accept())
+        if not self._accepting:
+            asyncio.get_running_loop().add_reader(self._socket, self._accept)
+            self._accepting = True
 
     def go_deaf(self, seconds: float) -> None:
         """Let every new connection attempt go unanswered for `seconds`; open connections are not touched.
@@ -63,18 +66,17 @@ class Listener:
         loop = asyncio.get_running_loop()
         if self._hearing is not None:
             self._hearing.cancel()
-        elif self._accepting is not None:
-            self._accepting.cancel()
-            self._accepting = None
+        elif self._accepting:
+            self._stop_accepting()
             self._socket.listen(0)
             self._fillers = [self._fill() for _ in range(_FILLERS)]
         self._hearing = loop.call_later(seconds, self._hear)
 
     def close(self) -> None:
         """Stop listening."""
-        for waiting in (self._accepting, self._hearing):
-            if waiting is not None:
-                waiting.cancel()
+        self._stop_accepting()
+        if self._hearing is not None:
+            self._hearing.cancel()
         self._drop_fillers()
         self._socket.close()
 
@@ -96,9 +98,23 @@ class Listener:
             filler.close()
         self._fillers = []
 
-    async def _accept(self) -> None:
+    def _accept(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            connection, _ = await loop.sock_accept(self._socket)
-            with contextlib.suppress(OSError):
-                await loop.connect_accepted_socket(self._factory, connection)
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            while True:
+                connection, _ = self._socket.accept()
+                connection.setblocking(False)
+                greeting = loop.create_task(loop.connect_accepted_socket(self._factory, connection))
+                self._greetings.add(greeting)
+                greeting.add_done_callback(functools.partial(self._greeted, connection))
+
+    def _greeted(self, connection: socket.socket, greeting: asyncio.Task[object]) -> None:
+        """Close a connection that has no protocol that would: its client has left, or the loop ends."""
+        self._greetings.discard(greeting)
+        if greeting.cancelled() or greeting.exception() is not None:
+            connection.close()
+
+    def _stop_accepting(self) -> None:
+        if self._accepting:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._accepting = False
