@@ -6,11 +6,12 @@ import copy
 import importlib
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from onc_mirror.archive import OncArchive
 from onc_mirror.ledger import Ledger, open_ledger
 from onc_mirror.metrics.meter import Meter
+from onc_mirror.retrying import Patience, with_retries
 from onc_mirror.scratch import Scratch
 from onc_mirror.store import ObjectStore, open_store
 from onc_mirror.store.presence import Presence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from onc_mirror.archive import Archive
     from onc_mirror.settings import ArchiveSettings, MirrorSettings
+
+T = TypeVar("T")
 
 
 class Mirror:
@@ -36,6 +39,7 @@ class Mirror:
         validator: Proves files readable, in processes of its own.
         clock: Says what time it is, UTC.
         meter: Counts what is done.
+        patience: Of the files that are transferred together.
     """
 
     def __init__(  # noqa: PLR0913 - one argument per part
@@ -58,6 +62,11 @@ class Mirror:
         self.validator = validator
         self.clock = clock
         self.meter = Meter()
+        self.patience = Patience()
+
+    def retried(self, call: Callable[[], T]) -> T:
+        """Call `call` with the slow retries of the settings, or once in an outage that has outlasted them."""
+        return with_retries(call, self.settings.retry_delays_s, patience=self.patience)
 
     @property
     def store(self) -> ObjectStore:
@@ -72,6 +81,12 @@ class Mirror:
         """The same parts with another way to ask the archive."""
         other = copy.copy(self)
         other.archive = archive
+        return other
+
+    def with_new_patience(self) -> Mirror:
+        """The same parts for files that have not waited for anything yet."""
+        other = copy.copy(self)
+        other.patience = Patience()
         return other
 
     def with_store(self, wrapped: Callable[[ObjectStore], ObjectStore]) -> Mirror:

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import stamina
 
-from onc_mirror.errors import LedgerUnavailableError, MirrorError, TransientError, UnreachableError
+from onc_mirror.errors import (
+    LedgerUnavailableError,
+    MirrorError,
+    StoreUnavailableError,
+    TransientError,
+    UnreachableError,
+)
 from onc_mirror.repeats import tell_of_repeat
 
 if TYPE_CHECKING:
@@ -124,7 +130,33 @@ def asked_wait_s(error: BaseException | None) -> float:
     return min(asked or 0.0, LONGEST_ASKED_WAIT_S)
 
 
-def with_retries(call: Callable[[], T], delays_s: Sequence[float], what: str = "") -> T:
+class Patience:
+    """What the files of a batch have left of it: an outage that one has waited out in vain, the others try once.
+
+    Without it an archive or a store that goes down costs every file its slow retries, one after the other. What comes
+    through again gives it back. Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lasting: frozenset[str] = frozenset()
+
+    def has_ended(self, error: Exception) -> bool:
+        """Say whether one has waited in vain for this to pass."""
+        return isinstance(error, MirrorError) and error.reason in self._lasting
+
+    def end(self, error: MirrorError) -> None:
+        """A file has failed for good; nobody else waits when that was an outage of all."""
+        if isinstance(error, UnreachableError | StoreUnavailableError):
+            self._lasting |= {error.reason}
+
+    def renew(self) -> None:
+        """A file came through."""
+        self._lasting = frozenset()
+
+
+def with_retries(
+    call: Callable[[], T], delays_s: Sequence[float], what: str = "", *, patience: Patience | None = None
+) -> T:
     """Call `call` until it succeeds, at most once more than there are delays.
 
     Args:
@@ -132,6 +164,7 @@ def with_retries(call: Callable[[], T], delays_s: Sequence[float], what: str = "
         delays_s: Seconds before the second, third, ... attempt; each is stretched by up to a third so that
             many files do not come back at the same moment, and never shorter than a Retry-After.
         what: What that is, as for `Retry`.
+        patience: Of the files that it is done for; where it has ended, `call` is called once.
 
     Raises:
         MirrorError: The last attempt's.
@@ -139,7 +172,9 @@ def with_retries(call: Callable[[], T], delays_s: Sequence[float], what: str = "
     left = iter(enumerate(delays_s, start=2))
 
     def wait(error: Exception) -> bool | float:
-        if not isinstance(error, TransientError) or (step := next(left, None)) is None:
+        if not isinstance(error, TransientError) or (patience is not None and patience.has_ended(error)):
+            return False
+        if (step := next(left, None)) is None:
             return False
         attempt, delay_s = step
         stretched = delay_s * (1 + random.uniform(0, JITTER))  # noqa: S311 - no secret hangs on it

@@ -15,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 
 from onc_mirror.errors import MirrorError, TransientError
 from onc_mirror.faults import named
-from onc_mirror.retrying import JITTER, Retry, announce, asked_wait_s
+from onc_mirror.retrying import JITTER, Patience, Retry, announce, asked_wait_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,13 +46,15 @@ def safely(call: Callable[P, R]) -> Callable[P, R]:
     return cleaned
 
 
-def retry_if_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+def retry_if_transient(
+    task: Task[..., Any], run: TaskRun, state: State[Any], *, patience: Patience | None = None
+) -> bool:
     """Say by the error's type whether a retry can help; before one, wait what the archive asked for beyond a delay.
 
     Prefect asks here before it sleeps its own delay, and offers no other place to wait for a Retry-After.
     """
     error = state.result(raise_on_failure=False)
-    if not isinstance(error, TransientError):
+    if not isinstance(error, TransientError) or (patience is not None and patience.has_ended(error)):
         return False
     # How Prefect varies the delay is in its own line about it.
     wait_s = max(_delay_s(task, run), asked_wait_s(error))
@@ -66,13 +68,18 @@ def _delay_s(task: Task[..., Any], run: TaskRun) -> float:
     return delays[min(run.run_count, len(delays)) - 1] if delays else 0.0
 
 
-def retries(delays_s: Sequence[float]) -> dict[str, Any]:
-    """Task options that retry transient errors after `delays_s` seconds, each varied by up to a third."""
+def retries(delays_s: Sequence[float], patience: Patience | None = None) -> dict[str, Any]:
+    """Task options that retry transient errors after `delays_s` seconds, each varied by up to a third.
+
+    Args:
+        delays_s: Seconds before the second, third, ... attempt.
+        patience: Of the files that the task is run for; where it has ended, nothing is tried again.
+    """
     if not delays_s:
         return {"retries": 0}
     return {
         "retries": len(delays_s),
         "retry_delay_seconds": list(delays_s),
         "retry_jitter_factor": JITTER,
-        "retry_condition_fn": retry_if_transient,
+        "retry_condition_fn": functools.partial(retry_if_transient, patience=patience),
     }

@@ -16,6 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from onc_mirror.errors import MirrorError, UnexpectedError
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import ArchiveFile, Decision, Fetched, Outcome, Verdict
+from onc_mirror.retrying import Patience
 from onc_mirror.run import plans
 from onc_mirror.run.gathering import Gathered, Inquiry
 from onc_mirror.run.life import Run
@@ -61,10 +62,11 @@ def publish_file(mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: V
 class TaskSteps:
     """The three steps as tasks, retried with the delays of the settings."""
 
-    def __init__(self, delays_s: Sequence[float]) -> None:
-        self.download = download_file.with_options(**retries(delays_s))
+    def __init__(self, delays_s: Sequence[float], patience: Patience) -> None:
+        retried = retries(delays_s, patience)
+        self.download = download_file.with_options(**retried)
         self.validate = validate_file
-        self.publish = publish_file.with_options(**retries(delays_s))
+        self.publish = publish_file.with_options(**retried)
 
 
 @task(name="mirror-file", task_run_name="mirror {file.device_code} {file.filename}", **UNCACHED)
@@ -84,7 +86,8 @@ def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame) -> list[Outc
 
 def transfer_each(mirror: Mirror, run: Run, files: Sequence[ArchiveFile]) -> list[Outcome]:
     """Transfer files, a bounded number at a time."""
-    steps = TaskSteps(mirror.settings.retry_delays_s)
+    mirror = mirror.with_new_patience()
+    steps = TaskSteps(mirror.settings.retry_delays_s, mirror.patience)
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency)
     with runner:
         futures = [

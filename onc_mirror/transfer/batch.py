@@ -62,6 +62,7 @@ def transfer_files(
         watcher: Is told.
         threads: How many at a time; None: as the settings say.
     """
+    mirror = mirror.with_new_patience()
     watcher.planned(len(files), sum(file.expected_bytes or 0 for file in files))
     steps = RetriedSteps(watcher.advanced)
     outcomes = []

@@ -22,7 +22,6 @@ from onc_mirror.layout import mirrored_key
 from onc_mirror.metrics.meter import Stage
 from onc_mirror.model import ArchiveFile, Decision, Grade, Outcome
 from onc_mirror.provenance import holds, object_metadata, reachable_grade
-from onc_mirror.retrying import with_retries
 from onc_mirror.transfer import downloading
 from onc_mirror.transfer.attempts import is_last_try
 from onc_mirror.transfer.quarantining import quarantine
@@ -85,8 +84,7 @@ class RetriedSteps:
 
     def download(self, mirror: Mirror, file: ArchiveFile, folder: Path) -> Fetched:
         """Download with the slow retries of the settings."""
-        delays = mirror.settings.retry_delays_s
-        return with_retries(lambda: download_file(mirror, file, folder, progress=self.progress), delays)
+        return mirror.retried(lambda: download_file(mirror, file, folder, progress=self.progress))
 
     def validate(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched) -> Verdict:
         """Validate once: the same bytes give the same verdict."""
@@ -94,7 +92,7 @@ class RetriedSteps:
 
     def publish(self, mirror: Mirror, file: ArchiveFile, fetched: Fetched, verdict: Verdict) -> Published:
         """Publish with the slow retries of the settings."""
-        return with_retries(lambda: publish_file(mirror, file, fetched, verdict), mirror.settings.retry_delays_s)
+        return mirror.retried(lambda: publish_file(mirror, file, fetched, verdict))
 
 
 def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
@@ -111,11 +109,13 @@ def mirror_file(mirror: Mirror, file: ArchiveFile, steps: Steps) -> Outcome:
         outcome = _adopt(mirror, file) or _transfer(mirror, file, steps)
         if outcome.decision in {Decision.MIRRORED, Decision.ALREADY}:
             outcome = retire_former(mirror, outcome)
+            mirror.patience.renew()
         if kept_key is not None:
             outcome = replace(outcome, detail=f"{outcome.detail} Damaged bytes are kept as {kept_key}.".lstrip())
     except (NotReadyError, UnlistedError) as error:
         outcome = _not_handed_out(mirror, file, error)
     except MirrorError as error:
+        mirror.patience.end(error)
         outcome = failed(file, error)
     level = logging.WARNING if outcome.reason else logging.INFO
     logger.log(
@@ -185,9 +185,7 @@ def failed(file: ArchiveFile, error: MirrorError) -> Outcome:
 
 def _adopt(mirror: Mirror, file: ArchiveFile) -> Outcome | None:
     key = mirrored_key(file, mirror.settings.layout)
-    stored = with_retries(
-        lambda: mirror.store.head(key) if mirror.presence.may_hold(key) else None, mirror.settings.retry_delays_s
-    )
+    stored = mirror.retried(lambda: mirror.store.head(key) if mirror.presence.may_hold(key) else None)
     if stored is None or not holds(stored, file, mirror.settings.grade):
         return None
     known = mirror.ledger.proven_object(file)
@@ -257,11 +255,10 @@ def retire_former(mirror: Mirror, outcome: Outcome) -> Outcome:
     outcome = _with_changes(outcome, former)
     if former.key == outcome.key:
         return outcome
-    delays = mirror.settings.retry_delays_s
-    if with_retries(lambda: _holds_rot(mirror, outcome.file, former.key), delays):
-        with_retries(lambda: mirror.store.delete(former.key), delays)  # its bytes are in quarantine
+    if mirror.retried(lambda: _holds_rot(mirror, outcome.file, former.key)):
+        mirror.retried(lambda: mirror.store.delete(former.key))  # its bytes are in quarantine
         return outcome
-    kept_key = with_retries(lambda: retire(mirror.store, outcome.file, former), delays)
+    kept_key = mirror.retried(lambda: retire(mirror.store, outcome.file, former))
     return replace(outcome, detail=_with_kept(outcome.detail, kept_key))
 
 
@@ -279,9 +276,7 @@ def _with_kept(detail: str, kept_key: str | None) -> str:
 def _not_handed_out(mirror: Mirror, file: ArchiveFile, error: MirrorError) -> Outcome:
     """Tell "listed but not ready" from "gone since": only the archive's listings of this moment know."""
     try:
-        gone = with_retries(
-            lambda: has_vanished(mirror.archive, file, mirror.clock()), mirror.settings.retry_delays_s
-        )
+        gone = mirror.retried(lambda: has_vanished(mirror.archive, file, mirror.clock()))
     except MirrorError as unsure:
         return failed(file, unsure)
     if not gone:

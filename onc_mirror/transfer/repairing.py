@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from onc_mirror.model import DAMAGED_OBJECT, Decision, Outcome, Verdict
 from onc_mirror.provenance import object_metadata
 from onc_mirror.reading import read_into
-from onc_mirror.retrying import with_retries
 from onc_mirror.transfer.quarantining import quarantine
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def keep_damaged(mirror: Mirror, file: ArchiveFile) -> str | None:
     proven = mirror.ledger.proven_object(file)
     if proven is None or not proven.damaged:
         return None
-    return with_retries(lambda: _keep(mirror, file, proven), mirror.settings.retry_delays_s)
+    return mirror.retried(lambda: _keep(mirror, file, proven))
 
 
 def is_rotten(proven: ProvenObject | None, stored: StoredObject | None) -> bool:

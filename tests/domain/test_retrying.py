@@ -11,10 +11,11 @@ from onc_mirror.errors import (
     ConnectTimeoutError,
     RefusedError,
     StalledError,
+    StoreUnavailableError,
     TokenRejectedError,
     TransientError,
 )
-from onc_mirror.retrying import LONGEST_ASKED_WAIT_S, OncePerEvent, Retry, asked_wait_s, with_retries
+from onc_mirror.retrying import LONGEST_ASKED_WAIT_S, OncePerEvent, Patience, Retry, asked_wait_s, with_retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,24 @@ def test_a_retry_that_succeeds_gives_its_result() -> None:
 
     assert with_retries(call, (0.0, 0.0)) == "done"
     assert len(calls) == 2
+
+
+def test_an_outage_that_one_has_waited_out_in_vain_is_tried_once_until_something_comes_through() -> None:
+    patience = Patience()
+    patience.end(RefusedError("down"))
+    patience.end(StalledError("no byte"))  # may be of one file alone
+    attempts = []
+    for error in (RefusedError("down"), StalledError("no byte"), StoreUnavailableError("down")):
+        calls, call = failing([error] * 5)
+        with pytest.raises(type(error)):
+            with_retries(call, (0.0,), patience=patience)
+        attempts.append(len(calls))
+
+    patience.renew()
+    calls, call = failing([RefusedError("down")])
+
+    assert attempts == [1, 2, 2]
+    assert with_retries(call, (0.0,), patience=patience) == "done"
 
 
 def test_permanent_errors_are_not_tried_again() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from infra.sandbox.orchestrator import DEPLOYMENT
 from onc_mirror.hour import mirror_hour
 from onc_mirror.ledger import open_ledger
@@ -32,6 +34,8 @@ def finished_report(deployed: Deployed) -> RunReport | None:
     return None if text is None else RunReport.from_json(text)
 
 
+# Were it cut off before its server is back, all other tests of the worker would fail, too.
+@pytest.mark.timeout(900)
 def test_a_run_whose_server_is_killed_goes_on_and_is_known_again_when_the_server_is_back(
     deployed: Deployed, archive: ArchiveControl
 ) -> None:

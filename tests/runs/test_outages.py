@@ -77,10 +77,10 @@ def mirrored_an_hour(mirror: Bench) -> frozenset[str]:
 
 
 def test_an_archive_that_goes_down_fails_the_files_that_are_left_and_the_next_run_has_them(
-    lone_mirror: Bench, tmp_path: Path
+    lone_mirror: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mirror, archive = lone_mirror, lone_mirror.archive
-    mirror.settings = mirror.settings.model_copy(update={"concurrency": 1})
+    mirror.settings = mirror.settings.model_copy(update={"concurrency": 1, "stall_timeout_s": 30.0})
 
     report = run_through(mirror, archive.stop)
 
@@ -88,6 +88,9 @@ def test_an_archive_that_goes_down_fails_the_files_that_are_left_and_the_next_ru
     assert (report.exit_code, report.mirrored > 0, report.failed > 0) == (1, True, True)
     assert reasons(report) <= {("failed", "connection-refused"), ("failed", "connection-lost")}
     assert "check the network and ONC_MIRROR_ARCHIVE_URL" in report.attention[-1].detail
+    retries = [vars(record)["retry"] for record in caplog.records if record.name == "onc_mirror.retrying"]
+    waits = [retry.attempt for retry in retries if retry.concerns_all]
+    assert waits in ([2, 3], [3]), "one file waits for the archive, and the others do not"
     with running_archive(tmp_path / "archive-state", port=port) as back:
         mirror.archive = back
         mirror.turn(mirror.now)
@@ -95,7 +98,7 @@ def test_an_archive_that_goes_down_fails_the_files_that_are_left_and_the_next_ru
 
 
 def test_a_token_that_is_revoked_fails_the_files_that_are_left_and_puts_none_on_the_ladder(mirror: Bench) -> None:
-    mirror.settings = mirror.settings.model_copy(update={"concurrency": 1})
+    mirror.settings = mirror.settings.model_copy(update={"concurrency": 1, "stall_timeout_s": 30.0})
 
     report = run_through(mirror, lambda: mirror.archive.fault(Kind.TOKEN_REVOKED))
 

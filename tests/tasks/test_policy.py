@@ -10,8 +10,16 @@ from prefect.client.schemas.objects import TaskRun
 from prefect.states import Failed
 
 import tasks
-from onc_mirror.errors import ArchiveBusyError, MirrorError, StalledError, TokenRejectedError, UnexpectedError
-from tasks.policy import retries, retry_if_transient, safely
+from onc_mirror.errors import (
+    ArchiveBusyError,
+    MirrorError,
+    RefusedError,
+    StalledError,
+    TokenRejectedError,
+    UnexpectedError,
+)
+from onc_mirror.retrying import Patience
+from tasks.policy import retries, safely
 from tests.support.secrecy import everything_printed
 
 if TYPE_CHECKING:
@@ -33,9 +41,11 @@ def raising(error: Exception) -> Callable[[], None]:
     return call
 
 
-def asked_after(error: Exception, *, attempt: int = 1) -> bool:
+def asked_after(error: Exception, *, attempt: int = 1, patience: Patience | None = None) -> bool:
     run = TaskRun(task_key="idle", dynamic_key="0", run_count=attempt)
-    return retry_if_transient(idle.with_options(**retries((20.0, 60.0))), run, Failed(data=error))
+    task = idle.with_options(**retries((20.0, 60.0), patience))
+    assert task.retry_condition_fn is not None
+    return bool(task.retry_condition_fn(task, run, Failed(data=error)))
 
 
 @pytest.mark.parametrize("error", [StalledError("no byte", subject="a.hdf5"), TokenRejectedError("no", status=401)])
@@ -61,6 +71,16 @@ def test_the_type_decides_what_is_tried_again() -> None:
     assert not asked_after(TokenRejectedError("no"))
     assert not asked_after(UnexpectedError("a fault"))
     assert not asked_after(ValueError("a fault"))
+
+
+def test_an_outage_that_has_outlasted_the_retries_of_a_file_is_waited_for_no_more() -> None:
+    patience = Patience()
+    assert asked_after(RefusedError("down"), patience=patience)
+
+    patience.end(RefusedError("down"))
+
+    assert not asked_after(RefusedError("down"), patience=patience)
+    assert asked_after(StalledError("no byte"), patience=patience)
 
 
 def test_a_retry_waits_for_what_the_archive_asked_beyond_its_own_delay(monkeypatch: pytest.MonkeyPatch) -> None:
