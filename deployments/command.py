@@ -97,7 +97,8 @@ def _sentence(deployed: Deployed, *, dry_run: bool) -> str:
     counts = Counter(change.action for change in deployed.changes)
     told = ", ".join(f"{counts[action]} {word}" for action, word in _DONE.items() if counts[action])
     would = "A dry run, nothing was done; it would be " if dry_run else ""
-    return f"{would}{told}, {deployed.unchanged} as declared, on {deployed.server}."
+    rest = f", {deployed.unchanged} as declared already" if deployed.unchanged else ""
+    return f"{would}{told}{rest}, on {deployed.server}."
 
 
 def _told(change: Change) -> str:
