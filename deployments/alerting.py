@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 BLOCK = "onc-mirror-alerts"
 """Name of the blocks; one of each type."""
 
+NOT_YET = UUID(int=0)
+"""Stands for the id of a block that is still to be made."""
+
 _KINDS: tuple[type[NotificationBlock], ...] = (CustomWebhookNotificationBlock, SlackWebhook)
-_NOT_YET = UUID(int=0)
 _PAGE = 200
 
 
@@ -46,7 +48,7 @@ class Receivers:
 
     Attributes:
         plan: What is to be done about them before the automations.
-        ids: Those that there are then, by type; `_NOT_YET` for one that is still to be made.
+        ids: Those that there are then, by type; `NOT_YET` for one that is still to be made.
         surplus: What is to be deleted after the automations, which speak through others then.
     """
 
@@ -88,7 +90,7 @@ def plan_blocks(client: SyncPrefectClient, blocks: Sequence[NotificationBlock]) 
     for block in blocks:
         slug = block.get_block_type_slug()
         found = present.pop(slug, None)
-        ids[slug] = found.id if found is not None else _NOT_YET
+        ids[slug] = found.id if found is not None else NOT_YET
         apply = partial(block.save, BLOCK, overwrite=True)
         if found is None:
             changes.append(Change("block", f"{slug}/{BLOCK}", "create", apply))

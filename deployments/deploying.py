@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect.events import Event, RelatedResource, Resource
 
 from deployments.alerting import (
+    NOT_YET,
     desired_automations,
     desired_blocks,
     plan_automations,
@@ -65,7 +66,7 @@ def deploy(declaration: Declaration, settings: AlertSettings, *, dry_run: bool) 
     url = server_url()
     deployments = [desired(one) for one in declaration.deployments]
     blocks = desired_blocks(settings)
-    desired_automations(declaration.automations, ())
+    desired_automations(declaration.automations, [NOT_YET])
     plans: list[Plan] = []
 
     def done(plan: Plan) -> Plan:
