@@ -65,7 +65,8 @@ class Restoration:
 
         Args:
             ends: `MIRRORED` and `QUARANTINED`, each with its moment; of one file in the order in which they happened.
-                What is mirrored later than it was quarantined is mirrored, and the other way round.
+                What is mirrored later than it was quarantined is mirrored, and the other way round. Of what is
+                mirrored in two places the earlier counts.
             run_id: The rebuild.
         """
         rows: dict[State, list[dict[str, Any]]] = {}
@@ -106,12 +107,17 @@ def _statement(dialect: str, state: State) -> Insert:
     insert = insert_into(files, dialect)
     new = insert.excluded
     ended = files.c.state_since <= new.state_since
-    # An object that came later is what the file is; one before a quarantine is only still there. And back.
-    changes: dict[str, Any] = {name: case((ended, new[name]), else_=files.c[name]) for name in _ends()}
     where = _is_restored()
     if state is State.MIRRORED:
+        # Of two objects in two places a killed run has published one and not yet retired the other. The ledger knew
+        # the earlier; the next run finds the later, and retires that.
+        first = or_(files.c.mirrored_at.is_(None), new.mirrored_at <= files.c.mirrored_at, new.key == files.c.key)
+        where = and_(where, first)
+        ended = or_(ended, and_(files.c.state == State.MIRRORED, new.key != files.c.key))
+    # An object that came later is what the file is; one before a quarantine is only still there. And back.
+    changes: dict[str, Any] = {name: case((ended, new[name]), else_=files.c[name]) for name in _ends()}
+    if state is State.MIRRORED:
         changes |= {name: new[name] for name in recording.OBJECT}
-        where = and_(where, or_(files.c.mirrored_at.is_(None), new.mirrored_at >= files.c.mirrored_at))
     else:
         latest = or_(ended, files.c.state == State.MIRRORED)
         changes |= {name: case((latest, new[name]), else_=files.c[name]) for name in _BAD_COPY}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+import pytest
 
 from onc_mirror.model import DAMAGED_OBJECT, ArchiveFile, Decision, Grade, Outcome, ProvenObject
 
@@ -121,6 +124,24 @@ def test_of_a_restored_file_the_later_end_counts(ledger: Ledger) -> None:
     assert ledger.restoration.is_needed()
     span = ledger.restoration.spans()["D1"]
     assert (span.newest, span.first) == (NOW, NOW)
+
+
+@pytest.mark.parametrize("earlier_first", [False, True])
+@pytest.mark.parametrize("was_bad_between", [False, True])
+def test_of_a_file_restored_from_two_places_the_earlier_counts_so_that_the_next_run_ends_the_move(
+    ledger: Ledger, *, earlier_first: bool, was_bad_between: bool
+) -> None:
+    ledger.start_run("rebuild", "rebuild", NOW)
+    moved = replace(mirrored(file(1), "ef" * 32), key="raw/another-day/1.hdf5")
+    places = [(mirrored(file(1)), NOW), (moved, NOW + timedelta(hours=2))]
+    for place in places if earlier_first else reversed(places):
+        ledger.restoration.restore([place], "rebuild")
+    if was_bad_between:
+        ledger.restoration.restore([(quarantined(file(1)), NOW + timedelta(hours=1))], "rebuild")
+
+    (known,) = ledger.entries("D1").to_dict("records")
+    assert (known["key"], known["mirrored_at"]) == ("raw/1.hdf5", NOW)
+    assert known["state"] == ("quarantined" if was_bad_between else "mirrored")
 
 
 def test_a_restoration_changes_nothing_that_another_run_has_recorded(ledger: Ledger) -> None:
