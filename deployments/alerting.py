@@ -74,8 +74,15 @@ def desired_blocks(settings: AlertSettings) -> list[NotificationBlock]:
         )
     if settings.alert_addresses:
         # Of all of Prefect's blocks this one takes what Apprise takes, several addresses too.
-        blocks.append(SlackWebhook(url=SecretStr(", ".join(settings.alert_addresses))))
+        blocks.append(SlackWebhook(url=SecretStr(", ".join(map(_in_lines, settings.alert_addresses)))))
     return blocks
+
+
+def _in_lines(address: str) -> str:
+    """Ask for mails as plain text: Prefect does not say that its messages are, and as HTML they have no lines."""
+    if not address.lower().startswith(("mailto://", "mailtos://")) or "format=" in address:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}format=text"
 
 
 def plan_blocks(client: SyncPrefectClient, blocks: Sequence[NotificationBlock]) -> Receivers:

@@ -75,7 +75,9 @@ def failing_run(broken: World, http: Receiver, smtp: Receiver) -> str:
     broken.archive.fault("token-revoked")
     run = broken.end(broken.begin())
     ended = broken.ended_at(run)
-    return _told("failed run", ended, http, FAILED) + ";" + _told(" by mail", ended, smtp, FAILED)
+    told = _told("failed run", ended, http, FAILED) + ";" + _told(" by mail", ended, smtp, FAILED)
+    posted, mailed = (one.messages[-1].body.strip().splitlines() for one in (http, smtp))
+    return told if posted == mailed else f"{told}; the mail is NOT what was posted"
 
 
 def second_failure(broken: World, http: Receiver, _: Receiver) -> str:

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
 import yaml
 from prefect.server.events.schemas.automations import AutomationCreate
+from pydantic import SecretStr
 
+from deployments.alerting import desired_blocks
 from infra.sandbox.environment import part_environment
 from infra.sandbox.options import SandboxOptions
+from onc_mirror.settings import AlertSettings
+from tests.support.receivers import smtp_receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,3 +103,15 @@ def test_every_message_leads_to_an_entry_of_the_runbook() -> None:
 
     assert len(named) > 4
     assert named <= entries
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by Apprise, which Prefect imports
+def test_a_mail_keeps_the_lines_of_its_message() -> None:
+    with smtp_receiver() as receiver:
+        (block,) = desired_blocks(AlertSettings(alert_urls=SecretStr(receiver.url)))
+
+        block.notify("what\n\nrun: calm-otter\nlook: http://127.0.0.1/", subject="a title")
+
+    (mail,) = receiver.messages
+    assert mail.subject == "a title"
+    assert mail.body.splitlines() == ["what", "", "run: calm-otter", "look: http://127.0.0.1/"]
