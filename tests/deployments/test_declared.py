@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
-from deployments.alerting import desired_automations
+from deployments.alerting import desired_automations, desired_blocks
 from deployments.declared import SHIPPED, read_declaration
 from deployments.registering import desired
 from onc_mirror.errors import SettingsError
+from onc_mirror.settings import AlertSettings, load_settings
+from tests.support.webhooks import running_hook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +90,24 @@ def test_what_prefect_cannot_make_of_it_is_told_before_a_server_is_asked(
         desired(read_declaration(folder).deployments[0])
 
     assert told in str(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by Apprise, which Prefect imports
+def test_a_message_reaches_every_receiver_of_the_settings() -> None:
+    with running_hook() as hook:
+        host = hook.url.removeprefix("http://").rstrip("/")
+        settings = load_settings(
+            AlertSettings,
+            alert_webhook=SecretStr(f"http://{host}/hook?key=a%20b"),
+            alert_urls=SecretStr(f"json://{host}/one, json://{host}/two"),
+        )
+
+        sent = [block.notify('a "text" {{ kept }}', subject="a title") for block in desired_blocks(settings)]
+
+    assert len(sent) == 2
+    assert sorted(hook.paths) == ["/hook?key=a%20b", "/one", "/two"]
+    assert hook.came[0] == {"kind": "prefect", "title": "a title", "text": 'a "text" {{ kept }}'}
+    assert [one["message"] for one in hook.came[1:]] == ['a "text" {{ kept }}'] * 2
 
 
 def test_an_action_speaks_through_every_receiver_and_is_left_out_without_one() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import stamina
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from deployments.declared import SHIPPED
@@ -35,6 +36,11 @@ RECEIVERS = "json://127.0.0.1:9/canary-4a7d, json://127.0.0.1:9/second-canary-4a
 DEVICE = "TUMSTANDARDMODULE001"
 
 
+def is_busy(error: Exception) -> bool:
+    # Prefect answers 503 when its SQLite database is locked.
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+
+
 class Api:
     """The server's REST API."""
 
@@ -42,6 +48,7 @@ class Api:
         self.url = f"{url}/api"
         self._client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
+    @stamina.retry(on=is_busy, attempts=8, timeout=30.0)
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         answered = self._client.request(method, path, json=body).raise_for_status()
         return answered.json() if answered.content else None

@@ -67,7 +67,7 @@ def test_a_backfill_is_foreseen_spread_over_child_runs_and_repeated_for_nothing(
 
     foreseen = deployed.run(DEPLOYMENT, dry_run=True, **asked)
 
-    assert foreseen.state_type == "COMPLETED"
+    assert (foreseen.state_type, foreseen.state_name) == ("COMPLETED", "CompletedDryRun")
     assert "48 to be fetched" in foreseen.message
     assert [row["files"] for row in deployed.table(foreseen, "backfill-forecast")] == [24, 24]
     assert (downloads(archive), deployed.objects("raw/")) == ([], {})
