@@ -3,7 +3,8 @@
     python infra/lock.py [--check] [--upgrade]
 
 `requirements.lock` holds every version with its hashes for every Python from 3.11 on, and names no package index.
-`infra/bootstrap.lock` is its entry for uv, which installs the rest.
+`infra/bootstrap.lock` is its entry for uv, which installs the rest. `infra/container/requirements.lock` is what of it
+runs in production: no tools of developers, no sandbox.
 
 Where no package index answers, `--check` compares the lock with what `pyproject.toml` names itself, and says so.
 """
@@ -27,6 +28,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 BOOTSTRAP = ROOT / "infra" / "bootstrap.lock"
+IMAGE = ROOT / "infra" / "container" / "requirements.lock"
+# What the image has beyond the dependencies themselves.
+IMAGE_EXTRAS = ("redis",)
 SHOWN_LINES = 40
 
 # uv's exit code when it failed itself, as without a network; 1 means that the versions cannot be had together.
@@ -44,7 +48,7 @@ def main() -> int:
         fresh = Path(folder) / LOCK.name
         if LOCK.exists() and not options.upgrade:
             shutil.copy(LOCK, fresh)  # uv prefers the versions that are already there
-        resolved = _compile(fresh)
+        resolved = _compile(fresh, "--all-extras")
         if resolved.returncode == _UV_FAILED and options.check and LOCK.exists():
             sys.stderr.write(resolved.stderr)
             return _check_alone()
@@ -52,12 +56,15 @@ def main() -> int:
             sys.stderr.write(resolved.stderr + "The lock cannot be resolved. Is a package index within reach?\n")
             return 1
         text = fresh.read_text(encoding="utf-8")
-    wanted = {LOCK: text, BOOTSTRAP: _entry(text, "uv")}
+        if _compile(fresh, *(f"--extra={name}" for name in IMAGE_EXTRAS)).returncode != 0:
+            sys.stderr.write("The lock of the container image cannot be resolved.\n")
+            return 1
+        wanted = {LOCK: text, BOOTSTRAP: _entry(text, "uv"), IMAGE: fresh.read_text(encoding="utf-8")}
     return _check(wanted) if options.check else _write(wanted)
 
 
-def _compile(target: Path) -> subprocess.CompletedProcess[str]:
-    how = ["--all-extras", "--universal", "--python-version", "3.11", "--generate-hashes"]
+def _compile(target: Path, *extras: str) -> subprocess.CompletedProcess[str]:
+    how = [*extras, "--universal", "--python-version", "3.11", "--generate-hashes"]
     silent = ["--no-header", "--no-emit-index-url", "--quiet"]
     uv = Path(sys.executable).parent / "uv"
     command = [str(uv), "pip", "compile", "pyproject.toml", *how, *silent, "--output-file", str(target)]
@@ -65,12 +72,15 @@ def _compile(target: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _check_alone() -> int:
-    """Check what needs no package index: every version that `pyproject.toml` asks for, and the entry for uv."""
+    """Check what needs no package index: every version that `pyproject.toml` asks for, and the parts of the lock."""
     text = LOCK.read_text(encoding="utf-8")
-    unmet = _unmet(text)
-    for problem in unmet:
-        sys.stderr.write(f"{LOCK.name} is stale: {problem}. Run `make lock`.\n")
-    if unmet or _check({BOOTSTRAP: _entry(text, "uv")}):
+    image = IMAGE.read_text(encoding="utf-8")
+    problems = [f"{LOCK.name} is stale: {problem}" for problem in _unmet(text)]
+    problems += [f"{IMAGE.relative_to(ROOT)} is stale: {problem}" for problem in _unmet(image, IMAGE_EXTRAS)]
+    strangers = sorted(set(_pins(image)) - set(_pins(text)))
+    problems += [f"{IMAGE.relative_to(ROOT)} is stale: {name} is not as in {LOCK.name}" for name, _ in strangers]
+    sys.stderr.writelines(f"{problem}. Run `make lock`.\n" for problem in problems)
+    if problems or _check({BOOTSTRAP: _entry(text, "uv")}):
         return 1
     sys.stderr.write(
         "The lock could not be resolved anew, see above. It has what pyproject.toml asks for, so it passes.\n"
@@ -78,9 +88,16 @@ def _check_alone() -> int:
     return 0
 
 
-def _unmet(lock: str) -> list[str]:
+def _pins(lock: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Every version with its hashes, without what it is there for."""
+    entries = re.findall(r"^([\w.-]+==[^\s;]+).*((?:\n    --hash=\S+(?: \\)?)+)", lock, re.MULTILINE)
+    return [(name, tuple(re.findall(r"--hash=(\S+)", hashes))) for name, hashes in entries]
+
+
+def _unmet(lock: str, extras: tuple[str, ...] | None = None) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    optional = project["optional-dependencies"]
+    groups = [project["dependencies"], *(optional[name] for name in extras or optional)]
     pinned: dict[str, list[str]] = {}
     for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE):
         pinned.setdefault(canonicalize_name(name), []).append(version)

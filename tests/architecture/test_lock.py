@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("pyproject.toml", "requirements.lock", "infra/lock.py", "infra/bootstrap.lock")
+IMAGE_LOCK = "infra/container/requirements.lock"
+FILES = ("pyproject.toml", "requirements.lock", "infra/lock.py", "infra/bootstrap.lock", IMAGE_LOCK)
 NO_INDEX = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "infra").mkdir()
+    (tmp_path / IMAGE_LOCK).parent.mkdir(parents=True)
     for name in FILES:
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -70,6 +71,22 @@ def test_a_bootstrap_lock_of_another_uv_is_stale(project: Path) -> None:
 
     assert done.returncode == 1
     assert "infra/bootstrap.lock is stale: run `make lock`." in done.stderr
+
+
+def test_a_lock_of_the_image_with_a_version_of_its_own_is_stale(project: Path) -> None:
+    replace(project / IMAGE_LOCK, "\nclick==", "\nclick==9")
+
+    done = check(project)
+
+    assert done.returncode == 1
+    assert f"{IMAGE_LOCK} is stale: click==9" in done.stderr
+
+
+def test_the_image_has_neither_the_sandbox_nor_tools_of_developers() -> None:
+    image = (ROOT / IMAGE_LOCK).read_text(encoding="utf-8")
+
+    assert "\nprefect-redis==" in image
+    assert not [name for name in ("pytest", "mypy", "swift", "uv", "pip-audit") if f"\n{name}==" in image]
 
 
 def test_every_place_names_the_same_oldest_python() -> None:
