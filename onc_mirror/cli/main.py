@@ -17,7 +17,6 @@ from onc_mirror.errors import MirrorError, SettingsError, UnexpectedError
 from onc_mirror.faults import named
 from onc_mirror.logs import formatter_of
 from onc_mirror.redacting import RedactingFilter, printable, redact
-from onc_mirror.settings import LogSettings, load_settings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -98,6 +97,8 @@ def cli(*, verbose: bool) -> None:
     none. Exit codes: 0 nothing is wrong, 1 something failed, 2 wrong option or setting, 3 done, but files are held or
     quarantined.
     """
+    from onc_mirror.settings import LogSettings, load_settings  # noqa: PLC0415 - who asks for help needs no settings
+
     handler = StderrHandler()
     handler.addFilter(RedactingFilter())
     handler.setFormatter(formatter_of(load_settings(LogSettings).log_format))
