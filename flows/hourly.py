@@ -3,7 +3,8 @@
 Scheduled as `mirror-hour/hourly`. A run works from the watermarks in the ledger, so a missed run costs nothing but
 time, and a second run right after does nothing. It needs the environment of `onc-mirror` (ONC_TOKEN,
 ONC_MIRROR_STORE_URL, AWS_*). When it fails, look at its artifacts first: `mirror-hour-attention` names every
-device and file that something is wrong with, and why.
+device and file that something is wrong with, and why; `mirror-hour-standing` where each device is, and
+`mirror-hour-waiting` all files that wait, of earlier runs as well.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tasks.listing import begin_inquiry, find_devices, list_devices
 from tasks.parameters import ChosenDevices, Time
 from tasks.policy import safely
 from tasks.reporting import finish_run, run_state, show_plan, show_run
+from tasks.standing import show_standing
 from tasks.starting import hourly_request
 from tasks.transferring import plan_transfers, transfer_files
 
@@ -57,5 +59,6 @@ def _mirror_hour(request: MirrorRequest) -> State[Any]:
         show_plan(run, planned, return_state=True)  # a table that cannot be shown stops nothing
         outcomes = transfer_files(mirror, run, planned)
         report = finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
-    show_run(report, settings.store_url, return_state=True)  # tables that cannot be shown change nothing
+        show_standing(mirror, report, return_state=True)
+    show_run(run, report, settings.store_url, return_state=True)  # tables that cannot be shown change nothing
     return run_state(report)

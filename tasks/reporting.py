@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from onc_mirror.layout import report_key
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
 from onc_mirror.report.document import RunReport
@@ -51,7 +52,7 @@ def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: list[Outc
 
 @task(name="show-run", **UNCACHED)
 @safely
-def show_run(report: RunReport, store_url: str) -> None:
+def show_run(run: Run, report: RunReport, store_url: str) -> None:
     """Put the run's tables where the Prefect UI shows them."""
     create_table_artifact(
         key=f"{report.flow}-devices",
@@ -64,7 +65,7 @@ def show_run(report: RunReport, store_url: str) -> None:
         description=f"Run {report.run_id}: what needs attention, and why.",
     )
     create_markdown_artifact(
-        key=f"{report.flow}-summary", markdown=_summary(report, store_url), description=f"Run {report.run_id}."
+        key=f"{report.flow}-summary", markdown=_summary(run, report, store_url), description=f"Run {report.run_id}."
     )
 
 
@@ -79,6 +80,7 @@ def _attention(report: RunReport) -> list[dict[str, Any]]:
     return [dict(zip(_NOTHING_WRONG[0], map(printable, row), strict=True)) for row in [*devices, *files]]
 
 
-def _summary(report: RunReport, store_url: str) -> str:
+def _summary(run: Run, report: RunReport, store_url: str) -> str:
     headline = report.state.replace("-", " ").capitalize()
-    return f"## {headline}\n\n{printable(closing_sentence(report))}\n\nThe files are in `{store_url}`."
+    kept = f", the report is `{report_key(run.flow, run.run_id, run.began_at)}` there" if report.is_noteworthy else ""
+    return f"## {headline}\n\n{printable(closing_sentence(report))}\n\nThe files are in `{store_url}`{kept}."

@@ -1,0 +1,130 @@
+"""Where the mirror stands when a run is over: per device what came, what waits and why, how late it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+
+from onc_mirror.ledger.summarising import FileRecord
+from onc_mirror.ledger.vitals import DeviceVitals
+from onc_mirror.mirror import Mirror
+from onc_mirror.model import State
+from onc_mirror.report.document import RunReport
+from onc_mirror.transfer.progress import duration_text
+from onc_mirror.utc import time_text
+from onc_mirror.wording import printable, size_text
+from tasks.ending import MOST_ROWS
+from tasks.policy import UNCACHED, safely
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_MOST_COUNTED = 5000
+_NO_DEVICE = [{"device": "", "came": "No device was ever listed."}]
+_NOTHING_WAITS = [{"device": "", "file": "", "state": "", "reason": "", "what happened": "No file waits."}]
+
+
+@task(name="show-standing", **UNCACHED)
+@safely
+def show_standing(mirror: Mirror, report: RunReport) -> None:
+    """Put where devices stand, and the files that wait, where the Prefect UI shows them."""
+    waiting = mirror.ledger.files_in(State.HELD, State.QUARANTINED, limit=_MOST_COUNTED)
+    devices = standing_rows(report, mirror.ledger.vitals.devices(), waiting, mirror.clock())
+    create_table_artifact(
+        key=f"{report.flow}-standing",
+        table=devices or _NO_DEVICE,
+        description=f"Run {report.run_id}: what came of each device, and where it stands now. Times are UTC.",
+    )
+    create_table_artifact(
+        key=f"{report.flow}-waiting",
+        table=[_waiting_row(one) for one in waiting[:MOST_ROWS]] or _NOTHING_WAITS,
+        description=f"Run {report.run_id}: the {MOST_ROWS} files held or quarantined the longest.",
+    )
+
+
+def standing_rows(
+    report: RunReport, devices: Iterable[DeviceVitals], waiting: Iterable[FileRecord], now: datetime
+) -> list[dict[str, Any]]:
+    """One row per device that was asked or that the ledger knows, those of the run first.
+
+    Args:
+        report: What the run did.
+        devices: How they stand.
+        waiting: The files that are held or quarantined.
+        now: When that is, UTC.
+    """
+    came = {one.device: one for one in report.by_device}
+    causes: dict[str, Counter[str]] = {}
+    for file in waiting:
+        causes.setdefault(file.device_code, Counter())[file.reason] += 1
+    failed = {error.device: error.reason for error in report.errors}
+    known = {code: _nothing_known(code) for code in report.devices} | {one.device_code: one for one in devices}
+    rows = []
+    for device in sorted(known.values(), key=lambda one: (one.device_code not in came, one.device_code)):
+        code = device.device_code
+        counts = came.get(code)
+        rows.append(
+            {
+                "device": printable(code),
+                "came": _came(counts.mirrored, counts.bytes) if counts else "not asked",
+                "trouble": failed.get(code, "listing not believed" if device.is_doubted else ""),
+                "held": device.files[State.HELD],
+                "quarantined": device.files[State.QUARANTINED],
+                "why": ", ".join(f"{number} {reason}" for reason, number in _most_first(causes.get(code, {}))),
+                "newest data": _time(device.newest_data_at),
+                "their age": _age(device.newest_data_at, now),
+                "archived after": "" if device.archive_lag is None else _span(device.archive_lag.total_seconds()),
+                "known up to": _time(device.watermark),
+            }
+        )
+    return rows
+
+
+def _nothing_known(code: str) -> DeviceVitals:
+    return DeviceVitals(
+        device_code=code,
+        watermark=None,
+        is_doubted=False,
+        files=dict.fromkeys(State, 0),
+        oldest_held_since=None,
+        newest_data_at=None,
+        archive_lag=None,
+    )
+
+
+def _waiting_row(file: FileRecord) -> dict[str, Any]:
+    texts = {
+        "device": file.device_code,
+        "file": file.filename,
+        "state": file.state.value,
+        "reason": file.reason,
+        "since": _time(file.since),
+        "next try": _time(file.next_try_at),
+        "what happened": file.detail,
+        "bad bytes": file.quarantine_key or "",
+    }
+    return {name: printable(text) for name, text in texts.items()} | {"attempts": file.attempts}
+
+
+def _most_first(causes: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(causes.items(), key=lambda one: (-one[1], one[0]))
+
+
+def _came(files: int, size_bytes: int) -> str:
+    return f"{files} ({size_text(size_bytes)})" if files else "nothing new"
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else time_text(moment, "seconds")
+
+
+def _age(moment: datetime | None, now: datetime) -> str:
+    return "" if moment is None else _span((now - moment).total_seconds())
+
+
+def _span(seconds: float) -> str:
+    return duration_text(max(0.0, seconds))
