@@ -11,12 +11,11 @@ from uuid import uuid4
 import pytest
 import yaml
 from prefect.server.events.schemas.automations import AutomationCreate
-from pydantic import SecretStr
 
 from deployments.alerting import desired_blocks
 from infra.sandbox.environment import part_environment
 from infra.sandbox.options import SandboxOptions
-from onc_mirror.settings import AlertSettings
+from onc_mirror.settings import AlertSettings, load_settings
 from tests.support.receivers import smtp_receiver
 
 if TYPE_CHECKING:
@@ -106,11 +105,13 @@ def test_every_message_leads_to_an_entry_of_the_runbook() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by Apprise, which Prefect imports
-def test_a_mail_keeps_the_lines_of_its_message() -> None:
+def test_a_mail_keeps_the_lines_of_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
     with smtp_receiver() as receiver:
-        (block,) = desired_blocks(AlertSettings(alert_urls=SecretStr(receiver.url)))
+        monkeypatch.setenv("ONC_MIRROR_ALERT_URLS", receiver.url)
+        (block,) = desired_blocks(load_settings(AlertSettings))
 
-        block.notify("what\n\nrun: calm-otter\nlook: http://127.0.0.1/", subject="a title")
+        text = "what\n\nrun: calm-otter\nlook: http://127.0.0.1/"
+        block.notify(text, subject="a title")  # type: ignore[unused-coroutine]  # outside a loop it notifies
 
     (mail,) = receiver.messages
     assert mail.subject == "a title"
