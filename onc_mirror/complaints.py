@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import isodate
 from pydantic import ByteSize, HttpUrl
 
+from onc_mirror.secret_files import FIELDS, SUFFIX
 from onc_mirror.wording import printable
 
 if TYPE_CHECKING:
@@ -18,16 +19,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 # What is pasted for one of these may be a token, a password or a key.
-_SECRET = frozenset(
-    {
-        "ONC_TOKEN",
-        "ONC_MIRROR_LEDGER_URL",
-        "ONC_MIRROR_STORE_URL",
-        "ONC_MIRROR_ALERT_WEBHOOK",
-        "ONC_MIRROR_ALERT_URLS",
-        "ONC_MIRROR_PING_URL",
-    }
-)
+_SECRET = frozenset({"ONC_MIRROR_STORE_URL", *FIELDS})
 _FOR_TESTS = "ONC_MIRROR_TEST_"
 _LONGEST = 60
 _KINDS: Mapping[Any, str] = {
@@ -72,7 +64,8 @@ def unknown_variables(environment: Iterable[str], prefix: str, known: Iterable[s
     >>> unknown_variables(["ONC_MIRROR_CONCURENCY"], "ONC_MIRROR_", ["ONC_MIRROR_CONCURRENCY"])
     ['ONC_MIRROR_CONCURENCY is no setting and changes nothing. Is ONC_MIRROR_CONCURRENCY meant?']
     """
-    meant_by = {name.removeprefix(prefix).removeprefix("ONC_"): name for name in sorted(known)}
+    all_known = {*known, *(name + SUFFIX for name in FIELDS)}
+    meant_by = {name.removeprefix(prefix).removeprefix("ONC_"): name for name in sorted(all_known)}
     strangers = sorted(name for name in environment if name.startswith(prefix) and not name.startswith(_FOR_TESTS))
     said = []
     for name in strangers:

@@ -35,6 +35,14 @@ _URL_PASSWORD = re.compile(r"://[^:/@]*:(.+)@")
 SHORTEST_SECRET = 6
 
 
+_kept: dict[str, str] = {}
+
+
+def keep_secret(variable: str, value: str) -> None:
+    """Have `redact` know a secret that came by another way than its environment variable, for this process."""
+    _kept[variable] = value
+
+
 def redact(text: str) -> str:
     """Return `text` without the values of secret query parameters and of secret environment variables.
 
@@ -85,11 +93,15 @@ def _spelled(sign: str) -> str:
 
 
 def _known_secrets() -> list[str]:
-    values = [os.environ.get(name, "").strip() for name in _SECRET_VARIABLES]
-    values += _URL_PASSWORD.findall(os.environ.get(_LEDGER_VARIABLE, ""))
+    values = [_value(name).strip() for name in _SECRET_VARIABLES]
+    values += _URL_PASSWORD.findall(_value(_LEDGER_VARIABLE))
     for name in _ADDRESS_VARIABLES:
-        values += _secrets_of(os.environ.get(name, ""))
+        values += _secrets_of(_value(name))
     return [value for value in values if len(value) >= SHORTEST_SECRET]
+
+
+def _value(variable: str) -> str:
+    return os.environ.get(variable) or _kept.get(variable, "")
 
 
 @functools.lru_cache

@@ -2,7 +2,8 @@
 
 `MirrorSettings` has them all. Looking around in the archive needs only `ArchiveSettings`, looking at what was done
 only `LedgerSettings`, telling somebody of it `AlertSettings` or `MetricsSettings` besides. The environment is the
-only source; names are part of the public interface. Secrets are `SecretStr` and never appear in a representation.
+only source, or for secrets a file that it names; names are part of the public interface. Secrets are `SecretStr` and
+never appear in a representation.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from onc_mirror.complaints import complaint, unknown_variables
 from onc_mirror.errors import SettingsError
 from onc_mirror.layout import Layout  # noqa: TC001 - pydantic reads the annotation
 from onc_mirror.model import Grade
+from onc_mirror.secret_files import secrets_in_files
 from onc_mirror.setting_types import Address, Addresses, Duration, Folder, MetricsFile, Seconds, addresses_in, split
 from onc_mirror.store_urls import checked_store_url
 
@@ -277,16 +279,15 @@ def load_settings(kind: type[BaseSettings] = MirrorSettings, **overrides: Any) -
         overrides: Values by field name that stand in for the environment's.
 
     Raises:
-        SettingsError: A setting is missing or wrong; the message is one line per setting and names the variable.
+        SettingsError: A setting is missing or wrong; the message is a line per setting and names the variable.
     """
     if kind is not LogSettings:  # they are read first, and say how such a warning looks
         for warning in unknown_variables(os.environ, PREFIX, map(_variable, MirrorSettings.model_fields)):
             logger.warning("%s", warning)
     try:
-        return kind(**overrides)
+        return kind(**{**secrets_in_files(os.environ, kind.model_fields), **overrides})
     except ValidationError as error:
-        problems = dict.fromkeys(_explain(problem) for problem in error.errors(include_url=False))
-        raise SettingsError("\n".join(problems)) from None
+        raise SettingsError("\n".join(dict.fromkeys(map(_explain, error.errors(include_url=False))))) from None
 
 
 def _explain(problem: Any) -> str:

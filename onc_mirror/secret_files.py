@@ -1,0 +1,70 @@
+"""Secrets that come in files: where `NAME` is not set, `NAME_FILE` names the file that holds its value.
+
+That is how Docker and Kubernetes mount secrets, and how systemd hands over credentials
+(`LoadCredential=onc-token:/etc/...`, `Environment=ONC_TOKEN_FILE=%d/onc-token`): a file that one service can read, in
+place of a variable that all its children inherit. White space at the ends, such as the last line's end, is no part of
+the secret. What was read is kept out of logs and messages as the variables are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onc_mirror.errors import SettingsError
+from onc_mirror.redacting import keep_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+FIELDS = {
+    "ONC_TOKEN": "token",
+    "ONC_MIRROR_LEDGER_URL": "ledger_url",
+    "ONC_MIRROR_ALERT_WEBHOOK": "alert_webhook",
+    "ONC_MIRROR_ALERT_URLS": "alert_urls",
+    "ONC_MIRROR_PING_URL": "ping_url",
+}
+"""The settings that may come in a file, by variable."""
+
+SUFFIX = "_FILE"
+
+_LARGEST = 64 * 1024
+
+
+def secrets_in_files(environment: Mapping[str, str], wanted: Container[str]) -> dict[str, str]:
+    """Return the secrets that files hold, by field name; an empty file counts as none, as an empty variable does.
+
+    Args:
+        environment: The variables.
+        wanted: Names of the fields to look for.
+
+    Raises:
+        SettingsError: A file cannot be read or is no text, or the variable is set as well.
+    """
+    found = {}
+    for variable, field in FIELDS.items():
+        path = environment.get(variable + SUFFIX, "").strip()
+        if field not in wanted or not path:
+            continue
+        if environment.get(variable, "").strip():
+            raise SettingsError(f"{variable}{SUFFIX}: {variable} is set as well; unset one of them")
+        value = _read(variable + SUFFIX, Path(path))
+        if value:
+            keep_secret(variable, value)
+            found[field] = value
+    return found
+
+
+def _read(variable: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise SettingsError(f"{variable}: {path} cannot be read ({error.strerror})") from None
+    try:
+        text = content.decode().strip()
+    except UnicodeDecodeError:
+        text = "\0"
+    if len(content) > _LARGEST or "\0" in text:
+        raise SettingsError(f"{variable}: {path} must hold the secret as text and nothing else")
+    return text
