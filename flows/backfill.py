@@ -18,7 +18,7 @@ from pydantic import Field
 from onc_mirror.backfill.spanning import FLOW, BackfillRequest
 from onc_mirror.mirror import open_mirror
 from onc_mirror.run.life import begun_run
-from onc_mirror.settings import MirrorSettings, load_settings
+from onc_mirror.settings import MirrorSettings
 from onc_mirror.transfer.progress import Progress
 from tasks.backfilling import (
     begin_backfill,
@@ -35,7 +35,7 @@ from tasks.policy import safely
 from tasks.progress import shown_progress
 from tasks.reporting import run_state, show_run
 from tasks.spreading import RUNS_IN_FLIGHT, SLICES_PER_RUN, Spread, run_parts
-from tasks.starting import backfill_request, foresees_only
+from tasks.starting import backfill_request, foresees_only, run_settings
 
 
 @flow(name=FLOW, log_prints=False, persist_result=False)
@@ -85,7 +85,7 @@ def _backfill(  # noqa: PLR0913 - as above
     dry_run: bool | None,
     limits: tuple[int, int],
 ) -> State[Any]:
-    settings = load_settings()
+    settings = run_settings()
     request = backfill_request(settings, since, until, devices=devices, **options)
     if foresees_only(request, dry_run=dry_run, now=datetime.now(UTC)):
         return _look_ahead(settings, request, asked=dry_run is True)

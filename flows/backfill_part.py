@@ -14,7 +14,7 @@ from prefect import State, flow
 from onc_mirror.backfill.spanning import BackfillRequest
 from onc_mirror.mirror import open_mirror
 from onc_mirror.run.life import begun_run
-from onc_mirror.settings import MirrorSettings, load_settings
+from onc_mirror.settings import MirrorSettings
 from onc_mirror.transfer.progress import Progress
 from tasks.backfilling import begin_backfill, fill_slices, finish_backfill, new_tally
 from tasks.links import run_link
@@ -23,7 +23,7 @@ from tasks.policy import safely
 from tasks.progress import shown_progress
 from tasks.reporting import run_state, show_run
 from tasks.spreading import PART_FLOW
-from tasks.starting import backfill_request
+from tasks.starting import backfill_request, run_settings
 
 
 @flow(name=PART_FLOW, log_prints=False, persist_result=False)
@@ -60,7 +60,7 @@ def backfill_part(  # noqa: PLR0913 - the parameters of a deployment
 def _backfill_part(
     since: datetime, until: datetime | None, devices: list[str] | None, options: dict[str, Any], run_id: str | None
 ) -> State[Any]:
-    settings = load_settings()
+    settings = run_settings()
     return _fill(settings, backfill_request(settings, since, until, devices=devices, **options), run_id)
 
 

@@ -18,14 +18,13 @@ from onc_mirror.mirror import open_mirror
 from onc_mirror.planning import outcomes as settled
 from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.run.life import begun_run
-from onc_mirror.settings import load_settings
 from tasks.links import run_link
 from tasks.listing import begin_inquiry, find_devices, list_devices
 from tasks.parameters import ChosenDevices, Time
 from tasks.policy import safely
 from tasks.reporting import finish_run, run_state, show_plan, show_run
 from tasks.standing import show_standing
-from tasks.starting import hourly_request
+from tasks.starting import hourly_request, run_settings
 from tasks.transferring import plan_transfers, transfer_files
 
 
@@ -51,7 +50,7 @@ def mirror_hour(
 # Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
 @safely
 def _mirror_hour(request: MirrorRequest) -> State[Any]:
-    settings = load_settings()
+    settings = run_settings()
     with open_mirror(settings) as mirror, begun_run(mirror, FLOW, link=run_link()) as run:
         inquiry = begin_inquiry(mirror, run, request)
         gathered = list_devices(mirror, inquiry, find_devices(mirror, inquiry))

@@ -17,7 +17,6 @@ from onc_mirror.planning import outcomes as settled
 from onc_mirror.reconcile.findings import Reconciliation
 from onc_mirror.reconcile.story import FLOW, NIGHTLY_DAYS, ReconcileRequest, unnoted_run, without_repair
 from onc_mirror.run.life import begun_run
-from onc_mirror.settings import load_settings
 from tasks.links import run_link
 from tasks.listing import begin_inquiry
 from tasks.parameters import ChosenDevices, Days, Time
@@ -31,7 +30,7 @@ from tasks.reconciling import (
     show_reconciliation,
     survey_devices,
 )
-from tasks.starting import reconcile_request
+from tasks.starting import reconcile_request, run_settings
 from tasks.transferring import plan_transfers, transfer_files
 
 
@@ -67,7 +66,7 @@ def reconcile(  # noqa: PLR0913 - the parameters of a deployment
 # Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
 @safely
 def _reconcile(request: ReconcileRequest) -> State[Any]:
-    with open_mirror(load_settings()) as mirror:
+    with open_mirror(run_settings()) as mirror:
         found = _look_only(mirror, request) if request.dry_run else _mend(mirror, request)
     show_reconciliation(found, return_state=True)  # tables that cannot be shown change nothing
     return reconcile_state(found)

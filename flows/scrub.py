@@ -17,7 +17,6 @@ from onc_mirror.mirror import Mirror, open_mirror
 from onc_mirror.run.life import begun_run
 from onc_mirror.scrub.findings import Scrubbed
 from onc_mirror.scrub.story import FLOW, ScrubRequest
-from onc_mirror.settings import load_settings
 from tasks.links import run_link
 from tasks.parameters import Bytes, ChosenDevices
 from tasks.policy import safely
@@ -30,6 +29,7 @@ from tasks.scrubbing import (
     scrub_state,
     show_scrub,
 )
+from tasks.starting import run_settings
 from tasks.transferring import transfer_each
 
 
@@ -54,7 +54,7 @@ def scrub(
 # Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
 @safely
 def _scrub(request: ScrubRequest) -> State[Any]:
-    with open_mirror(load_settings()) as mirror:
+    with open_mirror(run_settings()) as mirror:
         scrubbed = _read_and_mend(mirror, request)
     show_scrub(scrubbed, return_state=True)  # tables that cannot be shown change nothing
     return scrub_state(scrubbed)

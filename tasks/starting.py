@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, cast
+
+from prefect.blocks.system import Secret
 
 from onc_mirror.backfill.spanning import BackfillRequest, data_days
+from onc_mirror.errors import SettingsError
 from onc_mirror.reconcile.story import ReconcileRequest
+from onc_mirror.redacting import keep_secret
 from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.selection import Selection
-from onc_mirror.settings import MirrorSettings
+from onc_mirror.settings import MirrorSettings, load_settings
 
 MOST_DAYS = 366
 """Days of data that a backfill fetches without being told so in as many words: a leap year."""
+
+TOKEN_BLOCK = "onc-token"  # noqa: S105 - a name
+"""Name of the Secret block that has the archive token where the environment has none."""
+
+
+def run_settings() -> MirrorSettings:
+    """Read the settings of a run from the environment, and the token from Prefect where that has none.
+
+    Raises:
+        SettingsError: A setting is missing or wrong, or the Prefect server does not say whether it has the token.
+    """
+    if os.environ.get("ONC_TOKEN") or os.environ.get("ONC_TOKEN_FILE"):
+        return load_settings()
+    try:
+        # A coroutine by its type, and never one outside of an event loop.
+        token = str(cast("Secret[str]", Secret.load(TOKEN_BLOCK)).get()).strip()
+    except ValueError:  # there is no such block; that the token is missing is told as everywhere
+        return load_settings()
+    except Exception as error:  # noqa: BLE001 - Prefect's client lets through whatever its transport raises
+        kind = type(error).__name__
+    else:
+        keep_secret("ONC_TOKEN", token)
+        return load_settings(token=token)
+    raise SettingsError(
+        f"ONC_TOKEN: is not set, and Prefect does not hand out its Secret block {TOKEN_BLOCK} ({kind})"
+    )
 
 
 def hourly_request(since: datetime | None, until: datetime | None, devices: list[str] | None) -> MirrorRequest:

@@ -6,10 +6,14 @@ import json
 import os
 import sqlite3
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from prefect.blocks.system import Secret
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
 
 from infra.sandbox.environment import client_environment
 from infra.sandbox.options import BUCKET
@@ -18,6 +22,7 @@ from onc_mirror.settings import load_settings
 from onc_mirror.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pytest
@@ -115,6 +120,17 @@ def use(deployed: Deployed, patch: pytest.MonkeyPatch) -> Deployed:
         if name.startswith(("ONC_", "AWS_")):
             patch.setenv(name, value)
     return deployed
+
+
+@contextmanager
+def secret_block(sandbox: Sandbox, name: str, value: str) -> Iterator[None]:
+    """A Secret block on the Prefect server, as an operator makes one in the UI."""
+    with temporary_settings({PREFECT_API_URL: f"{sandbox.options.prefect_url}/api"}):
+        Secret(value=SecretStr(value)).save(name, overwrite=True)
+        try:
+            yield
+        finally:
+            Secret.delete(name)
 
 
 class ArchiveControl:
