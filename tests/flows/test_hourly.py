@@ -20,6 +20,7 @@ from tests.support.flow_runs import Deployed, rows_of, texts_below, use
 from tests.support.raw_server import unused_url
 from tests.support.waiting import wait_until
 
+from tests.support.webhooks import running_hook
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -79,9 +80,14 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
     archive.fault("not-ready", filename=f"{DEVICE}_*-SDAQ-MODULE.hdf5")
     archive.fault("server-error", device="TUMLIDAR001", endpoint="device")
 
-    run = deployed.run(devices=[DEVICE, QUIET_DEVICE, "TUMLIDAR001"], **hour())
+    with running_hook() as hook:
+        deployed.environment["ONC_MIRROR_ALERT_WEBHOOK"] = hook.url
+        run = deployed.run(devices=[DEVICE, QUIET_DEVICE, "TUMLIDAR001"], **hour())
 
     report = last_report(deployed)
+    (told,) = hook.came
+    assert (told["cause"], told["alerts"][0]["subject"]) == ("quarantine", DEVICE)
+    assert told["alerts"][0]["run_url"] == f"{deployed.sandbox.options.prefect_url}/runs/flow-run/{run.id}"
     assert (run.state_type, run.state_name) == ("FAILED", "Failed")
     assert "1 of 3 devices not listed (archive-busy): TUMLIDAR001." in run.message
     assert (report.mirrored, report.quarantined, report.failed, report.held) == (3, 1, 1, 1)
