@@ -16,11 +16,12 @@ from onc_mirror.ledger import open_ledger
 from onc_mirror.mirror import open_mirror
 from onc_mirror.report.document import RunReport
 from onc_mirror.run.gathering import MirrorRequest
-from tests.support.flow_runs import Deployed, rows_of, texts_below, use
+from tasks.starting import TOKEN_BLOCK
+from tests.support.flow_runs import Deployed, rows_of, secret_block, texts_below, use
 from tests.support.raw_server import unused_url
 from tests.support.waiting import wait_until
-
 from tests.support.webhooks import running_hook
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -84,10 +85,10 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
         deployed.environment["ONC_MIRROR_ALERT_WEBHOOK"] = hook.url
         run = deployed.run(devices=[DEVICE, QUIET_DEVICE, "TUMLIDAR001"], **hour())
 
-    report = last_report(deployed)
     (told,) = hook.came
     assert (told["cause"], told["alerts"][0]["subject"]) == ("quarantine", DEVICE)
     assert told["alerts"][0]["run_url"] == f"{deployed.sandbox.options.prefect_url}/runs/flow-run/{run.id}"
+    report = last_report(deployed)
     assert (run.state_type, run.state_name) == ("FAILED", "Failed")
     assert "1 of 3 devices not listed (archive-busy): TUMLIDAR001." in run.message
     assert (report.mirrored, report.quarantined, report.failed, report.held) == (3, 1, 1, 1)
@@ -97,6 +98,14 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
     assert {row["reason"] for row in attention} == {"archive-busy", "undecodable-chunk", "wrong-body", "not-ready"}
     assert all(row["what happened"] for row in attention)
     assert [row["device"] for row in deployed.table(run, "mirror-hour-devices")] == sorted(report.devices)
+    standing = {row["device"]: row for row in deployed.table(run, "mirror-hour-standing")}
+    assert standing[DEVICE]["why"] == "1 not-ready, 1 undecodable-chunk, 1 wrong-body"
+    assert (standing[DEVICE]["held"], standing[DEVICE]["quarantined"], standing[QUIET_DEVICE]["held"]) == (2, 1, 0)
+    assert standing["TUMLIDAR001"]["trouble"] == "archive-busy"
+    waiting = deployed.table(run, "mirror-hour-waiting")
+    assert {(row["state"], row["reason"]) for row in waiting} == {
+        ("held", "not-ready"), ("held", "wrong-body"), ("quarantined", "undecodable-chunk")
+    }  # fmt: skip
     assert not [key for key in deployed.objects("raw/") if key.endswith(("CAMERA.hdf5", "PMTSPEC.hdf5"))]
     # The server writes task runs down some time after they ended.
     wait_until(lambda: sorted(states_of("mirror ", deployed, run)) == ["COMPLETED"] * 5 + ["FAILED"], timeout_s=60)
@@ -108,7 +117,9 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
     assert levels_of("device=", deployed, run) == {"failed": 40}
     metrics = (deployed.settings.state_dir / "onc-mirror.prom").read_text("utf-8").splitlines()
     assert f'onc_mirror_worked_files_total{{device="{DEVICE}",outcome="quarantined"}} 1.0' in metrics
-    assert 'onc_mirror_retries_total{cause="archive-busy"} 2.0' in metrics
+    assert [line for line in metrics if "archive-busy" in line] == [
+        'onc_mirror_retries_total{cause="archive-busy"} 2.0'
+    ]
     assert 'onc_mirror_runs_total{flow="mirror-hour",state="failed"} 1.0' in metrics
 
 
@@ -195,13 +206,16 @@ def test_the_token_is_nowhere_however_requests_fail(deployed: Deployed, archive:
     archive.fault("connect-timeout", filename=f"{DEVICE}_*-SDAQ-TRBCOUNTER.hdf5", seconds=5)
     archive.fault("garbled-json", device="TUMLIDAR001", endpoint="device")
     archive.fault("status", device="TUMLIDAR002", endpoint="device", status=403)
-    first = deployed.run(devices=[DEVICE, "TUMLIDAR001", "TUMLIDAR002"], **hour())
+    from_prefect = Deployed(deployed.sandbox, deployed.environment | {"ONC_TOKEN": ""})
+    with secret_block(deployed.sandbox, TOKEN_BLOCK, DEFAULT_TOKEN):
+        first = from_prefect.run(devices=[DEVICE, "TUMLIDAR001", "TUMLIDAR002"], **hour())
     archive.clear()
     archive.fault("token-revoked")
 
     second = deployed.run()
 
     assert (first.state_type, second.state_type) == ("FAILED", "FAILED")
+    assert "TUMLIDAR001" in first.message  # and with a token that the archive accepts
     assert [error.reason for error in last_report(deployed).errors] == ["token-rejected"]
     assert "ONC_TOKEN" in second.message
     home = deployed.sandbox.options.state
