@@ -77,9 +77,14 @@ def retries(delays_s: Sequence[float], patience: Patience | None = None) -> dict
     """
     if not delays_s:
         return {"retries": 0}
+
+    # Prefect calls functions alone; of anything else, such as a partial, it takes the truth for the answer.
+    def condition(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+        return retry_if_transient(task, run, state, patience=patience)
+
     return {
         "retries": len(delays_s),
         "retry_delay_seconds": list(delays_s),
         "retry_jitter_factor": JITTER,
-        "retry_condition_fn": functools.partial(retry_if_transient, patience=patience),
+        "retry_condition_fn": condition,
     }
