@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 LANE = "alerts"
 _ASK_AGAIN_S = 0.2
+_DECIDING_S = 5.0
+"""Far more than deciding takes."""
 _INSTANT = timedelta(milliseconds=1)
 
 
@@ -126,7 +128,8 @@ def _note(mirror: Mirror, receiver: Receiver, taken: list[Message], now: datetim
 @contextmanager
 def _alone(mirror: Mirror, run_id: str) -> Iterator[None]:
     """Have no other process decide and tell at the same time; one that was killed is in the way for no longer."""
-    leases, lease_s = mirror.ledger.leases, 2 * mirror.settings.alert_timeout_s
+    leases = mirror.ledger.leases
+    lease_s = _DECIDING_S + (mirror.settings.alert_timeout_s if receivers_of(mirror.settings) else 0.0)
     deadline = time.monotonic() + lease_s
     while True:
         now = mirror.clock()
