@@ -48,11 +48,13 @@ class World:
         sandbox: The sandbox.
         archive: The controls of its archive.
         environment: What its runs have beyond the worker's environment.
+        declared: What is deployed.
     """
 
     sandbox: Sandbox
     archive: ArchiveControl
     environment: dict[str, str]
+    declared: Path
 
     def begin(self, **parameters: Any) -> FlowRun:
         """Trigger the hourly run and wait until it is at work."""
@@ -108,9 +110,9 @@ class World:
         part = self.sandbox.parts.start(command)
         self._wait(part.is_healthy)
 
-    def deploy(self, folder: Path, **receivers: str) -> None:
-        """Register what is declared in `folder`, with these receivers."""
-        self._command(["deploy", "--from", str(folder)], receivers).check_returncode()
+    def deploy(self, **receivers: str) -> None:
+        """Register what is declared, with these receivers."""
+        self._command(["deploy", "--from", str(self.declared)], receivers).check_returncode()
 
     def is_alive(self, within: str) -> bool:
         """Ask the check that needs no Prefect."""
@@ -134,8 +136,9 @@ class World:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
-    """A sandbox of its own, and a mirror in it."""
+def world(folder: Path, *, zombie_s: int, no_success_s: int) -> Iterator[World]:
+    """A sandbox of its own, and a mirror in it, with these times in the place of those that are deployed."""
+    declared = _hurried_files(folder / "declared", zombie_s=zombie_s, no_success_s=no_success_s)
     options = SandboxOptions(folder / "sandbox", archive_port=0, s3_port=0, prefect_port=0, size="tiny")
     environment = environment_of(folder / "state", "mirror") | {
         "ONC_MIRROR_STALL_TIMEOUT_S": "3600",
@@ -143,11 +146,11 @@ def world(folder: Path) -> Iterator[World]:
     }
     with running_sandbox(options, print) as sandbox:
         archive = ArchiveControl(sandbox.options.archive_url)
-        yield World(sandbox, archive, environment)
+        yield World(sandbox, archive, environment, declared)
         archive.close()
 
 
-def hurried_files(folder: Path, *, zombie_s: int, no_success_s: int) -> Path:
+def _hurried_files(folder: Path, *, zombie_s: int, no_success_s: int) -> Path:
     """What is declared, with shorter times and without schedules: a run of theirs would come between.
 
     Nor would all be told of the first: what becomes of a run that the scheduler made less than five minutes before it
@@ -173,7 +176,14 @@ def _ours() -> list[psutil.Process]:
 
 def _parts(*words: str) -> list[psutil.Process]:
     """The processes of a part, without its guard."""
-    return [one for one in _ours() if words == tuple(one.cmdline()[3:5]) and one.cmdline()[2] == "prefect"]
+    return [one for one in _ours() if _command_line(one)[2:5] == ["prefect", *words]]
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended
+        return []
 
 
 def _variable(process: psutil.Process, name: str) -> str | None:
