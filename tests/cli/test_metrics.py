@@ -111,15 +111,17 @@ def served(console: Console) -> Iterator[str]:
         yield found.group(1)
 
 
-def test_prometheus_scrapes_what_runs_did_and_sees_one_fail(console: Console, tmp_path: Path) -> None:
+def test_prometheus_scrapes_what_runs_did_and_sees_one_fail(
+    console: Console, in_process: Callable[..., Answer], tmp_path: Path
+) -> None:
     prometheus_programs()
     with served(console) as target, running_prometheus(tmp_path, target) as server:
         wait_until(lambda: server.value('up{job="onc-mirror"}') == 1)
         before = server.value(success())
-        done = console.run("mirror", "-d", DEVICE, "--json")
+        done = in_process("mirror", "-d", DEVICE, "--json")
         wait_until(lambda: server.value(success()) is not None)
         seen = {name: server.value(expression(name)) for name in ("mirrored", "transferred", "downloads")}
-        assert console.run("mirror", "-d", DEVICE, ONC_MIRROR_ARCHIVE_URL=unused_url()).code == 1
+        assert in_process("mirror", "-d", DEVICE, ONC_MIRROR_ARCHIVE_URL=unused_url()).code == 1
 
         wait_until(lambda: ("OncMirrorRunFailed", "pending") in server.alerts())
 
