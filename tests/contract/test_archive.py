@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -326,6 +327,43 @@ def test_fault_that_strikes_once_is_gone_afterwards(subject: Subject) -> None:
 def test_deployed_device_has_a_stay_without_an_end_and_a_stranger_none(subject: Subject) -> None:
     assert any(stay.ends_at is None for stay in subject.archive.deployments(DEVICE))
     assert subject.archive.deployments("TUMNOTHING001") == ()
+
+
+def test_as_many_files_are_counted_as_have_data_that_begin_in_a_day(subject: Subject) -> None:
+    day = TimeWindow(NOON.replace(hour=0), NOON.replace(hour=0) + timedelta(days=1))
+    listed = subject.archive.list_files(DEVICE, data=day).files
+    begun = [file for file in listed if file.begins_at is not None and day.since <= file.begins_at < day.until]
+
+    found = subject.archive.count_files(DEVICE, day)
+
+    counted: Counter[tuple[str, str]] = Counter()
+    for one in found:
+        counted[one.product_code, one.extension] += one.files
+    assert counted == Counter((file.product_code or "", file.extension) for file in begun)
+    assert all(day.since <= one.since < one.until <= day.until for one in found)
+
+
+def test_what_a_hook_does_comes_before_the_answer(kept: tuple[tuple[dict[str, Any], ...], dict[str, bytes]]) -> None:
+    (row, *_), bodies = kept
+    memory = MemoryArchive([DEVICE], clock=lambda: NOON, hook=lambda: memory.vanish(row["filename"]))
+    memory.take_in(row, bodies[row["filename"]])
+
+    assert not memory.list_files(DEVICE).files
+
+
+def test_listing_that_is_cut_short_says_nothing_and_the_memory_knows_what_it_kept_back(
+    kept: tuple[tuple[dict[str, Any], ...], dict[str, bytes]],
+) -> None:
+    rows, bodies = kept
+    memory = MemoryArchive([DEVICE], clock=lambda: NOON)
+    for row in rows:
+        memory.take_in(row, bodies[row["filename"]])
+    memory.shortened[DEVICE] = 2
+
+    listing = memory.list_files(DEVICE)
+
+    assert [file.row for file in listing.files] == list(rows[:2])
+    assert [file.row for file in memory.requests[-1].hidden] == list(rows[2:])
 
 
 def test_clock_is_measured_against_this_machine(subject: Subject) -> None:

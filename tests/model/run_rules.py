@@ -48,14 +48,14 @@ class RunRules(Machine):
     @rule(after=pauses, effects=st.integers(0, 10))
     def run_killed(self, after: timedelta, effects: int) -> None:
         self.world.now += after
-        self.checked_run(effects)
+        self.checked_run(effects=effects)
 
     @rule(first=st.integers(0, 6))
     def run_killed_again_and_again(self, first: int) -> None:
         """Each process gets one effect further than the one before; their leases end in between."""
         for effects in range(first, first + 5):
             self.world.now += timedelta(minutes=5)
-            self.checked_run(effects)
+            self.checked_run(effects=effects)
 
     @rule(wanted=selections)
     def change_what_is_wanted(self, wanted: tuple[str, ...]) -> None:

@@ -81,6 +81,17 @@ class TroubleRules(Machine):
             self.checked_run()
         self.world.calm()
 
+    @rule(device=st.sampled_from(DEVICES), rows=st.sampled_from([0, 0, 3, 4]))
+    def listings_are_cut_short(self, device: str, rows: int) -> None:
+        """Of restricted data nothing is listed, and a broken pager lists the first rows."""
+        self.world.archive.shortened[device] = rows
+
+    @rule(name=taken_in, is_lost=st.booleans())
+    def object_is_spoilt(self, name: str, *, is_lost: bool) -> None:
+        for (_, filename), entry in self.world.entries().items():
+            if filename == name and entry.key in self.world.bucket.objects:
+                self.world.spoil(entry.key, is_lost=is_lost)
+
     @rule()
     def all_is_well(self) -> None:
         self.world.calm()

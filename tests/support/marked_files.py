@@ -37,6 +37,8 @@ def judge(body: bytes, grade: Grade = Grade.CONTENT) -> Verdict:
     """What the validator says of an HDF5 file with these bytes."""
     if body.startswith(SOUND):
         return Verdict(grade, found={"groups": [], "datasets": [], "attributes": {}})
+    if grade is Grade.SIZE:
+        return Verdict(grade)
     if body.startswith(STILL_OPEN):
         return Verdict(Grade.SIZE, Reason.STILL_OPEN_SWMR, "Its writer still has it open.")
     return Verdict(Grade.SIZE, Reason.UNDECODABLE_CHUNK, "It is marked as broken.")

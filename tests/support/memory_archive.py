@@ -72,12 +72,16 @@ class Asked:
         subject: Device code or filename.
         archived: The window of a listing.
         listing: What was answered; None when nothing was.
+        hidden: Files that it left out without a word.
+        caller: Who asked, as `MemoryArchive.caller` said then.
     """
 
     endpoint: str
     subject: str
     archived: TimeWindow | None = None
     listing: Listing | None = None
+    hidden: tuple[ArchiveFile, ...] = ()
+    caller: int = 0
 
 
 class MemoryArchive:
@@ -87,18 +91,29 @@ class MemoryArchive:
         device_codes: The devices that it knows; all are deployed.
         clock: Its time, UTC.
         quick_retries: As of `OncArchive`.
+        hook: Hears of every request before it is answered.
 
     Attributes:
         faults: What goes wrong now.
         shortened: Rows that a listing of a device keeps, the first ones; nothing says that there are more.
         requests: What was asked.
+        caller: Who is asking, for a test that wants to know.
     """
 
-    def __init__(self, device_codes: Iterable[str], *, clock: Callable[[], datetime], quick_retries: int = 0) -> None:
+    def __init__(
+        self,
+        device_codes: Iterable[str],
+        *,
+        clock: Callable[[], datetime],
+        quick_retries: int = 0,
+        hook: Callable[[], None] = lambda: None,
+    ) -> None:
         self.device_codes = frozenset(device_codes)
         self.faults = FaultBook(clock)
         self.shortened: dict[str, int] = {}
         self.requests: list[Asked] = []
+        self.caller = 0
+        self._hook = hook
         self._clock = clock
         self._quick_retries = quick_retries
         self._lock = threading.RLock()
@@ -166,14 +181,17 @@ class MemoryArchive:
         now = self._clock()
         if any(window is not None and window.since > now for window in (archived, data)):
             return Listing(device_code, archived, ())
-        rows = self.repeat_quickly(lambda: self._rows(device_code, archived, data, extension))
+        self._hook()
+        rows, kept_back = self.repeat_quickly(lambda: self._rows(device_code, archived, data, extension))
         distinct = [row for index, row in enumerate(rows) if row not in rows[:index]]
         files = tuple(parse_file(row, device_code) for row in distinct)
         listing = Listing(device_code, archived, files, duplicates=len(rows) - len(files))
-        self.requests.append(Asked("device", device_code, archived, listing))
+        hidden = tuple(parse_file(row, device_code) for row in kept_back if row not in distinct)
+        self.requests.append(Asked("device", device_code, archived, listing, hidden, self.caller))
         return listing
 
     def count_files(self, device_code: str, window: TimeWindow) -> tuple[Counted, ...]:
+        self._hook()
         self.repeat_quickly(lambda: self._answer("dataAvailability", device_code, None))
         found = [one.file for one in self.everything() if one.device_code == device_code]
         return tuple(
@@ -205,7 +223,8 @@ class MemoryArchive:
 
     @contextmanager
     def open_file(self, filename: str) -> Iterator[ReadableBody]:
-        self.requests.append(Asked("download", filename))
+        self._hook()
+        self.requests.append(Asked("download", filename, caller=self.caller))
         self._answer("download", None, filename)
         try:
             shelved = self.shelved(filename)
@@ -231,7 +250,8 @@ class MemoryArchive:
 
     def _rows(
         self, device_code: str, archived: TimeWindow | None, data: TimeWindow | None, extension: str | None
-    ) -> list[Row]:
+    ) -> tuple[list[Row], list[Row]]:
+        """The rows that are listed, and those that are kept back."""
         wrong = self._answer("device", device_code, None)
         if device_code not in self.device_codes:
             raise unknown_device(device_code)
@@ -245,10 +265,11 @@ class MemoryArchive:
         ]
         for fault in wrong:
             if fault.kind is Kind.EMPTY_LISTING:
-                return []
+                return [], found
             twice = [row for row in found if fault.matches("device", device_code, row.get("filename"))]
             found = sorted(found + twice, key=lambda row: str(row.get("dateFrom")))
-        return found[: self.shortened.get(device_code)]
+        end = self.shortened.get(device_code, len(found))
+        return found[:end], found[end:]
 
     def _answer(self, endpoint: str, device_code: str | None, filename: str | None) -> list[Fault]:
         """Raise what is wrong with the whole answer; return what is wrong with a listing's rows."""

@@ -1,0 +1,65 @@
+"""Two runs at the same time: one stands still, for a moment or past its leases, while another one runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from onc_mirror.model import Decision
+from tests.model import promises
+from tests.model.archive_rules import ArchiveRules
+from tests.model.flow_rules import FlowRules, kinds
+from tests.model.machine import taken_in
+from tests.model.perils import Suspension
+from tests.support.marked_files import SOUND
+
+if TYPE_CHECKING:
+    from tests.model.seen import RunSeen
+
+pauses = st.sampled_from(
+    [timedelta(0), timedelta(0), timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=5)]
+)
+
+
+class OverlapRules(ArchiveRules, FlowRules):
+    """Runs beside runs."""
+
+    @rule(
+        first=kinds,
+        other=kinds,
+        name=taken_in,
+        moments=st.integers(1, 25),
+        pause=pauses,
+        replaced=st.booleans(),
+    )
+    def run_overtaken(  # noqa: PLR0913 - what can be chosen
+        self, first: str, other: str, name: str, moments: int, pause: timedelta, *, replaced: bool
+    ) -> None:
+        """Stop the first run at one of its moments, let the other one run, and let the first go on."""
+        overtaking: list[RunSeen] = []
+
+        def meanwhile() -> None:
+            self.world.now += pause
+            if replaced:
+                self.archive_again(name=name, mark=SOUND, other_day=False, same_size=False)
+            if (work := self.work(other, name)) is not None:
+                overtaking.append(self.world.run(work))
+
+        if (work := self.work(first, name)) is None:
+            return
+        overtaken = self.world.run(work, suspension=Suspension(moments, meanwhile))
+        for run in (overtaken, *overtaking):
+            promises.check_always(self.world, run, kept_back=self.world.deceived)
+            if run.report is not None:
+                promises.check_overtaken(self.world, run, run.report)
+        if not (pause or replaced):
+            fetched = [_fetched(run) for run in (overtaken, *overtaking)]
+            assert not set.intersection(*fetched) or len(fetched) == 1, "two runs have fetched the same file"
+
+
+def _fetched(run: RunSeen) -> set[str]:
+    files = () if run.report is None else run.report.files
+    return {file.filename for file in files if file.decision is Decision.MIRRORED}
