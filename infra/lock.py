@@ -3,8 +3,8 @@
     python infra/lock.py [--check] [--upgrade]
 
 `requirements.lock` holds every version with its hashes for every Python from 3.11 on, and names no package index.
-`infra/bootstrap.lock` is its entry for uv, which installs the rest. `infra/container/requirements.lock` is what of it
-runs in production: no tools of developers, no sandbox.
+`infra/bootstrap.lock` is its entry for uv, which installs the rest, `infra/container/build.lock` has those of what builds
+a wheel, and `infra/container/requirements.lock` is what runs in production: no tools of developers, no sandbox.
 
 Where no package index answers, `--check` compares the lock with what `pyproject.toml` names itself, and says so.
 """
@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 BOOTSTRAP = ROOT / "infra" / "bootstrap.lock"
 IMAGE = ROOT / "infra" / "container" / "requirements.lock"
+BUILD = ROOT / "infra" / "container" / "build.lock"
+BUILDERS = ("hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers")
 # What the image has beyond the dependencies themselves.
 IMAGE_EXTRAS = ("redis",)
 SHOWN_LINES = 40
@@ -59,7 +61,7 @@ def main() -> int:
         if _compile(fresh, *(f"--extra={name}" for name in IMAGE_EXTRAS)).returncode != 0:
             sys.stderr.write("The lock of the container image cannot be resolved.\n")
             return 1
-        wanted = {LOCK: text, BOOTSTRAP: _entry(text, "uv"), IMAGE: fresh.read_text(encoding="utf-8")}
+        wanted = {LOCK: text, IMAGE: fresh.read_text(encoding="utf-8"), **_parts(text)}
     return _check(wanted) if options.check else _write(wanted)
 
 
@@ -80,7 +82,7 @@ def _check_alone() -> int:
     strangers = sorted(set(_pins(image)) - set(_pins(text)))
     problems += [f"{IMAGE.relative_to(ROOT)} is stale: {name} is not as in {LOCK.name}" for name, _ in strangers]
     sys.stderr.writelines(f"{problem}. Run `make lock`.\n" for problem in problems)
-    if problems or _check({BOOTSTRAP: _entry(text, "uv")}):
+    if problems or _check(_parts(text)):
         return 1
     sys.stderr.write(
         "The lock could not be resolved anew, see above. It has what pyproject.toml asks for, so it passes.\n"
@@ -112,6 +114,10 @@ def _unmet(lock: str, extras: tuple[str, ...] | None = None) -> list[str]:
         if not found or not all(requirement.specifier.contains(version, prereleases=True) for version in found):
             problems.append(f"pyproject.toml asks for {wanted}, the lock has {', '.join(found) or 'none'}")
     return problems
+
+
+def _parts(lock: str) -> dict[Path, str]:
+    return {BOOTSTRAP: _entry(lock, "uv"), BUILD: "".join(_entry(lock, name) for name in BUILDERS)}
 
 
 def _entry(lock: str, name: str) -> str:

@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE_LOCK = "infra/container/requirements.lock"
-FILES = ("pyproject.toml", "requirements.lock", "infra/lock.py", "infra/bootstrap.lock", IMAGE_LOCK)
+BUILD_LOCK = "infra/container/build.lock"
+FILES = ("pyproject.toml", "requirements.lock", "infra/lock.py", "infra/bootstrap.lock", IMAGE_LOCK, BUILD_LOCK)
 NO_INDEX = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
 
 
