@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from datetime import timedelta
 from functools import cache
@@ -105,5 +107,6 @@ class Machine(RuleBasedStateMachine):
 def empty_ledger() -> Path:
     """Made once for all worlds, as creating the tables takes longer than a run."""
     path = Path(tempfile.mkdtemp(prefix="onc-mirror-model-")) / "ledger.db"
+    atexit.register(shutil.rmtree, path.parent)
     open_ledger(f"sqlite:///{path}").close()
     return path
