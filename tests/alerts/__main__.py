@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 ZOMBIE_S = 3 * HEARTBEAT_S
 NO_SUCCESS_S = 30
+PREFECT_RETRIES = 3
 UNLINKED_S = 310
 """An event of a state waits for that of the one before, if this is less than 5 minutes old. A server that was started
 between has not seen it, and waits for 15 minutes (Prefect 3.8.8)."""
@@ -153,7 +154,7 @@ def refused_message(broken: World, http: Receiver, _: Receiver) -> str:
     broken.archive.fault("token-revoked")
     http.refuses = True
     broken.end(broken.begin())
-    wait_until(lambda: http.refused > 0, timeout_s=LONGEST_S)
+    wait_until(lambda: http.refused > PREFECT_RETRIES, timeout_s=LONGEST_S)
     http.refuses = False
     return _told("message refused", time.time(), http, UNDELIVERED) + f", with a patience of {ZOMBIE_S} s"
 
