@@ -3,8 +3,8 @@
     python infra/lock.py [--check] [--upgrade]
 
 `requirements.lock` holds every version with its hashes for every Python from 3.11 on, and names no package index.
-`infra/bootstrap.lock` is its entry for uv, which installs the rest, `infra/container/build.lock` has those of what builds
-a wheel, and `infra/container/requirements.lock` is what runs in production: no tools of developers, no sandbox.
+`infra/bootstrap.lock` is its entry for uv, which installs the rest, `infra/container/build.lock` has those of what
+builds a wheel, and `infra/container/requirements.lock` is what runs in production: no developers' tools, no sandbox.
 
 Where no package index answers, `--check` compares the lock with what `pyproject.toml` names itself, and says so.
 """

@@ -4,11 +4,13 @@
 #   ceph.sh install            install the packages (root; Debian 12: Ceph 16.2)
 #   ceph.sh start DIR PORT     start what does not run yet, keep the data that DIR has; PORT + 1 and + 2 are used too
 #   ceph.sh run DIR PORT       the same, and stay until a signal, which stops the daemons
+#   ceph.sh user DIR NAME      make one more user, who has no buckets and no rights in those of others
 #   ceph.sh stop DIR           stop the daemons, keep the data
 #   ceph.sh wipe DIR           stop the daemons, delete DIR
 #
 # Exit codes: 0 done, 1 a daemon does not come up (its log is in DIR/log), 2 usage or a busy port.
-# CEPH_ACCESS_KEY and CEPH_SECRET_KEY are the keys of its one user, CEPH_SIZE the limit of its (sparse) disk.
+# CEPH_ACCESS_KEY and CEPH_SECRET_KEY are the keys of its user, or of the one that is made; CEPH_SIZE is the limit of its
+# (sparse) disk.
 # Nothing is read from or written to /etc/ceph; there is no systemd in it.
 set -euo pipefail
 
@@ -161,6 +163,11 @@ require_free_ports() {
 osd_is_up() { ceph osd stat | grep -q '1 up'; }
 gateway_answers() { curl -sf --noproxy '*' -o /dev/null "http://127.0.0.1:$PORT/"; }
 
+create_user() {
+    radosgw-admin user create --uid="$1" --display-name="$1" \
+        --access-key="$ACCESS_KEY" --secret-key="$SECRET_KEY" >/dev/null
+}
+
 start() {
     command -v radosgw >/dev/null || fail "Ceph is not installed; run: ceph.sh install" 2
     local running=0 daemon
@@ -181,9 +188,7 @@ start() {
     wait_for 60 "the disk does not come up" osd_is_up
     alive client.rgw.a || radosgw -n client.rgw.a
     wait_for 120 "the gateway does not come up" gateway_answers
-    radosgw-admin user info --uid=sandbox >/dev/null 2>&1 ||
-        radosgw-admin user create --uid=sandbox --display-name=Sandbox \
-            --access-key="$ACCESS_KEY" --secret-key="$SECRET_KEY" >/dev/null
+    radosgw-admin user info --uid=sandbox >/dev/null 2>&1 || create_user sandbox
     echo "S3 endpoint http://127.0.0.1:$PORT is ready; its data is in $DIR."
 }
 
@@ -223,8 +228,9 @@ install)
     exit
     ;;
 start | run) [ $# = 3 ] || fail "usage: ceph.sh $command DIR PORT" 2 ;;
+user) [ $# = 3 ] || fail "usage: ceph.sh user DIR NAME" 2 ;;
 stop | wipe) [ $# = 2 ] || fail "usage: ceph.sh $command DIR" 2 ;;
-*) fail "usage: ceph.sh install | start DIR PORT | run DIR PORT | stop DIR | wipe DIR" 2 ;;
+*) fail "usage: ceph.sh install | start DIR PORT | run DIR PORT | user DIR NAME | stop DIR | wipe DIR" 2 ;;
 esac
 
 DIR=$(realpath -m "$2")
@@ -233,6 +239,7 @@ export CEPH_CONF=$DIR/ceph.conf
 case $command in
 start) start ;;
 run) run ;;
+user) create_user "$3" ;;
 stop) stop ;;
 wipe)
     stop

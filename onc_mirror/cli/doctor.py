@@ -36,7 +36,7 @@ def doctor(context: click.Context, *, asks_liveness: bool, within: timedelta | N
     """Check everything that a run needs, and say how to mend what is wrong.
 
     Archive, clock, token, device table, each device that a run would ask; bucket: whether it is there, write, read,
-    list, copy, upload in parts, delete, in a scratch prefix; ledger; disks; validation.
+    list, copy, upload in parts, find and abort uploads, delete, in a scratch prefix; ledger; disks; validation.
 
     With --liveness nothing of that, only whether an hourly run has ended without a failure within DURATION, or is at
     work. That is in the ledger, so it needs no token, no network and no Prefect: a probe for systemd, Kubernetes or

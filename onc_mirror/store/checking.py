@@ -8,11 +8,13 @@ import tempfile
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onc_mirror.errors import MirrorError, StoreForbiddenError, StoreUnavailableError
+from onc_mirror.errors import MirrorError, StoreForbiddenError, StoreRejectedError, StoreUnavailableError
 from onc_mirror.model import Fetched
+from onc_mirror.store.port import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 SCRATCH = ".onc-mirror-doctor"
 _SMALL_BYTES = 4096
+# There is none of that name, and a store that would let us abort it says no more than that.
+_NO_UPLOAD = "2~onc-mirror-doctor-has-begun-none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Finding:
 
 
 def check_store(store: ObjectStore) -> Iterator[Finding]:
-    """Ask, write, read back, list, copy, upload in parts and delete, each with a finding. Leaves no object behind.
+    """Ask, write, read back, list, copy, upload in parts, abort, delete: a finding for each. Leaves no object behind.
 
     What cannot mean anything after a bad finding is left out: all of it in a store that is not there or does not know
     the credentials, all but the asking in one that cannot be written to.
@@ -55,7 +59,9 @@ def check_store(store: ObjectStore) -> Iterator[Finding]:
         ("bucket read", trial.read, "s3:GetObject"),
         ("bucket list", trial.list, "s3:ListBucket"),
         ("bucket copy", trial.copy, "s3:GetObject and s3:PutObject"),
-        ("bucket parts", trial.upload_parts, "s3:PutObject and s3:AbortMultipartUpload"),
+        ("bucket parts", trial.upload_parts, "s3:PutObject"),
+        ("bucket uploads", trial.list_uploads, "s3:ListBucketMultipartUploads"),
+        ("bucket abort", trial.abort_upload, "s3:AbortMultipartUpload"),
         ("bucket delete", trial.delete, "s3:DeleteObject"),
     )
     try:
@@ -64,7 +70,8 @@ def check_store(store: ObjectStore) -> Iterator[Finding]:
                 yield Finding(name, ok=True, detail=check())
             except MirrorError as error:
                 forbidden = isinstance(error, StoreForbiddenError)
-                yield _bad(name, error, right if forbidden and store.url.startswith("s3:") else "")
+                missing = "s3:GetObject" if check == trial.write and forbidden and not trial.may_look() else right
+                yield _bad(name, error, missing if forbidden and store.url.startswith("s3:") else "")
                 if check == trial.write or (check == trial.ask and not forbidden):
                     return
     finally:
@@ -93,6 +100,14 @@ class _Trial:
     def write(self) -> str:
         self._store.write(self._key("written"), self._body, "application/octet-stream")
         return f"{_SMALL_BYTES} bytes are written, checked by their hash."
+
+    def may_look(self) -> bool:
+        """Say whether objects may be looked at, which is done after every write."""
+        try:
+            self._store.head(self._prefix + "written")
+        except StoreForbiddenError:
+            return False
+        return True
 
     def read(self) -> str:
         with self._store.open(self._prefix + "written") as stored:
@@ -123,6 +138,17 @@ class _Trial:
             fetched = Fetched(path, size_bytes=size, sha256=sha256, md5=md5)
             self._store.publish(self._key("in-parts"), fetched, {})
         return f"An upload of {size} bytes{' in parts' if self._store.part_bytes else ''} arrived whole."
+
+    def list_uploads(self) -> str:
+        try:
+            next(self._store.uploads(), None)
+        except StoreRejectedError:
+            return "This store does not tell of uploads that nobody ended; it must clear them away by itself."
+        return "Uploads that nobody ended can be found."
+
+    def abort_upload(self) -> str:
+        self._store.abort_upload(Upload(self._prefix + "in-parts", _NO_UPLOAD, datetime.now(UTC)))
+        return "Uploads that nobody ended can be aborted."
 
     def delete(self) -> str:
         for key in self._keys:

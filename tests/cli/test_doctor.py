@@ -54,7 +54,7 @@ def test_nothing_is_wrong_with_a_good_set_up_and_nothing_is_left_of_the_trial(co
         f"device {LIDAR}",
         "device TUMSTANDARDMODULE001",
         "bucket",
-        *(f"bucket {step}" for step in ("write", "read", "list", "copy", "parts", "delete")),
+        *(f"bucket {step}" for step in ("write", "read", "list", "copy", "parts", "uploads", "abort", "delete")),
         "ledger",
         "ledger disk",
         "scratch disk",
@@ -99,7 +99,7 @@ def test_a_device_in_trouble_is_named(in_process: Callable[..., Answer], archive
     (bad,) = [line for line in answer.out.splitlines() if line.startswith("BAD")]
     assert answer.code == 1
     assert bad.startswith(f"BAD  device {LIDAR}: ")
-    assert answer.out.endswith("1 of 17 checks are bad.\n")
+    assert answer.out.endswith("1 of 19 checks are bad.\n")
 
 
 @pytest.mark.parametrize(

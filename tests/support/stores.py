@@ -51,11 +51,21 @@ class Endpoint:
         url: Where.
         access_key: Access key of a user who may do everything.
         secret_key: Its secret.
+        cluster: Folder of the Ceph cluster behind it; None when it is none, or not ours.
     """
 
     url: str
     access_key: str = ACCESS_KEY
     secret_key: str = SECRET_KEY
+    cluster: Path | None = None
+
+    def other_user(self, name: str) -> Endpoint:
+        """The same for a new user, who may do nothing with the buckets of others. Skips where nobody can make one."""
+        if self.cluster is None:
+            pytest.skip("Only in a Ceph cluster of our own can a user be made.")
+        keys = {"CEPH_ACCESS_KEY": f"{name}-key", "CEPH_SECRET_KEY": f"c4nary-{name}"}
+        subprocess.run([str(_CEPH), "user", str(self.cluster), name], env=os.environ | keys, check=True)
+        return Endpoint(self.url, keys["CEPH_ACCESS_KEY"], keys["CEPH_SECRET_KEY"])
 
     def create_bucket(self) -> str:
         """Create a bucket and return its name."""
@@ -122,7 +132,7 @@ def running_ceph(state: Path) -> Iterator[Endpoint]:
         try:
             if process.stdout is None or not process.stdout.readline():
                 raise RuntimeError(f"Ceph does not start; see above, and the logs in {state}.")
-            yield Endpoint(f"http://127.0.0.1:{port}")
+            yield Endpoint(f"http://127.0.0.1:{port}", cluster=state)
         finally:
             process.terminate()
 
