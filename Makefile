@@ -4,14 +4,14 @@ PYTHON ?= python3
 DRY_RUN ?=
 ONCE ?=
 TESTS ?=
-CHECKS := lock-check lint format-check types imports test
+CHECKS := lock-check audit lint format-check types imports test
 
 VENV := .venv/bin
 READY := .venv/.ready
 LOCKS := requirements.lock infra/bootstrap.lock pyproject.toml infra/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox deploy test check lock-check lint format-check types imports lock venv clean
+.PHONY: help demo sandbox deploy test check lock-check audit lint format-check types imports lock venv clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ deploy: $(READY) ## register what deployments/ declares on the Prefect server of
 test: $(READY) ## all tests
 	$(VENV)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
-check: $(READY) ## all that a change must pass, and what of it failed: locks, ruff, mypy, import contract, tests
+check: $(READY) ## all that a change must pass, and what of it failed: locks, audit, ruff, mypy, import contract, tests
 	@failed=; for check in $(CHECKS); do \
 	  echo "== $$check"; \
 	  $(MAKE) --no-print-directory $$check || failed="$$failed $$check"; \
@@ -43,6 +43,9 @@ check: $(READY) ## all that a change must pass, and what of it failed: locks, ru
 
 lock-check: $(READY)
 	$(VENV)/python infra/lock.py --check
+
+audit: $(READY) ## known vulnerabilities of what runs in production; without a network it says that it knows nothing
+	$(VENV)/python infra/audit.py
 
 lint: $(READY)
 	$(VENV)/ruff check
