@@ -278,7 +278,7 @@ def device_window(
 ) -> TimeWindow:
     """The archive-time window of one device: from where it is asked for, else from behind its watermark.
 
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime, timedelta
     >>> noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
     >>> device_window(None, timedelta(hours=1), None, noon).since.hour
     10

@@ -32,7 +32,16 @@ NAME = DEVICE + "_20220502T{}0000.000Z-SDAQ-PMTSPEC.hdf5"
 BAD, REPLACED, REPLACED_BY_BAD, ROTTEN = (NAME.format(hour) for hour in ("11", "10", "09", "08"))
 
 # What the bucket cannot tell, or tells as the moment of the upload: a bit before the ledger heard of it.
-UNKNOWABLE = {"first_run_id", "last_run_id", "lease_owner", "lease_until", "revision", "found", "last_read_at"}
+UNKNOWABLE = {
+    "first_run_id",
+    "last_run_id",
+    "lease_owner",
+    "lease_until",
+    "revision",
+    "found",
+    "last_read_at",
+    "damage_found_at",
+}
 MOMENTS = {"state_since", "mirrored_at", "first_listed_at", "last_listed_at"}
 
 
