@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 from prefect import State, flow
 from pydantic import Field
 
-from onc_mirror.backfill.spanning import FLOW, BackfillRequest
+from onc_mirror.backfill.spanning import BackfillRequest
+from onc_mirror.flow_names import BACKFILL
 from onc_mirror.mirror import open_mirror
 from onc_mirror.run.life import begun_run
 from onc_mirror.settings import MirrorSettings
@@ -38,7 +39,7 @@ from tasks.spreading import RUNS_IN_FLIGHT, SLICES_PER_RUN, Spread, run_parts
 from tasks.starting import backfill_request, foresees_only, run_settings
 
 
-@flow(name=FLOW, log_prints=False, persist_result=False)
+@flow(name=BACKFILL, log_prints=False, persist_result=False)
 def backfill(  # noqa: PLR0913 - the parameters of a deployment
     since: Time,
     until: Time | None = None,
@@ -100,7 +101,7 @@ def _look_ahead(settings: MirrorSettings, request: BackfillRequest, *, asked: bo
 
 
 def _fill(settings: MirrorSettings, request: BackfillRequest, spread: Spread) -> State[Any]:
-    with open_mirror(settings) as mirror, begun_run(mirror, FLOW, link=run_link()) as run:
+    with open_mirror(settings) as mirror, begun_run(mirror, BACKFILL, link=run_link()) as run:
         span = begin_backfill(mirror, run, request)
         tally, progress = new_tally(span), Progress()
         with shown_progress(run, progress):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from prefect import State, flow
 
 from onc_mirror.backfill.spanning import BackfillRequest
+from onc_mirror.flow_names import BACKFILL_PART
 from onc_mirror.mirror import open_mirror
 from onc_mirror.run.life import begun_run
 from onc_mirror.settings import MirrorSettings
@@ -22,11 +23,10 @@ from tasks.parameters import DeviceCodes, Extensions, ProductCodes, Time
 from tasks.policy import safely
 from tasks.progress import shown_progress
 from tasks.reporting import run_state, show_run
-from tasks.spreading import PART_FLOW
 from tasks.starting import backfill_request, run_settings
 
 
-@flow(name=PART_FLOW, log_prints=False, persist_result=False)
+@flow(name=BACKFILL_PART, log_prints=False, persist_result=False)
 def backfill_part(  # noqa: PLR0913 - the parameters of a deployment
     since: Time,
     until: Time | None = None,
@@ -65,7 +65,7 @@ def _backfill_part(
 
 
 def _fill(settings: MirrorSettings, request: BackfillRequest, run_id: str | None) -> State[Any]:
-    with open_mirror(settings) as mirror, begun_run(mirror, PART_FLOW, run_id, run_link()) as run:
+    with open_mirror(settings) as mirror, begun_run(mirror, BACKFILL_PART, run_id, run_link()) as run:
         span = begin_backfill(mirror, run, request)
         tally, progress = new_tally(span), Progress()
         with shown_progress(run, progress):

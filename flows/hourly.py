@@ -13,7 +13,7 @@ from typing import Any
 
 from prefect import State, flow
 
-from onc_mirror.hour import FLOW
+from onc_mirror.flow_names import HOURLY
 from onc_mirror.mirror import open_mirror
 from onc_mirror.planning import outcomes as settled
 from onc_mirror.run.gathering import MirrorRequest
@@ -28,7 +28,7 @@ from tasks.starting import hourly_request, run_settings
 from tasks.transferring import plan_transfers, transfer_files
 
 
-@flow(name=FLOW, log_prints=False, persist_result=False)
+@flow(name=HOURLY, log_prints=False, persist_result=False)
 def mirror_hour(
     since: Time | None = None, until: Time | None = None, devices: ChosenDevices | None = None
 ) -> State[Any]:
@@ -51,7 +51,7 @@ def mirror_hour(
 @safely
 def _mirror_hour(request: MirrorRequest) -> State[Any]:
     settings = run_settings()
-    with open_mirror(settings) as mirror, begun_run(mirror, FLOW, link=run_link()) as run:
+    with open_mirror(settings) as mirror, begun_run(mirror, HOURLY, link=run_link()) as run:
         inquiry = begin_inquiry(mirror, run, request)
         gathered = list_devices(mirror, inquiry, find_devices(mirror, inquiry))
         planned = plan_transfers(mirror, inquiry, gathered)

@@ -12,10 +12,11 @@ from typing import Any
 
 from prefect import State, flow
 
+from onc_mirror.flow_names import RECONCILE
 from onc_mirror.mirror import Mirror, open_mirror
 from onc_mirror.planning import outcomes as settled
 from onc_mirror.reconcile.findings import Reconciliation
-from onc_mirror.reconcile.story import FLOW, NIGHTLY_DAYS, ReconcileRequest, unnoted_run, without_repair
+from onc_mirror.reconcile.story import NIGHTLY_DAYS, ReconcileRequest, unnoted_run, without_repair
 from onc_mirror.run.life import begun_run
 from tasks.links import run_link
 from tasks.listing import begin_inquiry
@@ -34,7 +35,7 @@ from tasks.starting import reconcile_request, run_settings
 from tasks.transferring import plan_transfers, transfer_files
 
 
-@flow(name=FLOW, log_prints=False, persist_result=False)
+@flow(name=RECONCILE, log_prints=False, persist_result=False)
 def reconcile(  # noqa: PLR0913 - the parameters of a deployment
     since: Time | None = None,
     until: Time | None = None,
@@ -73,7 +74,7 @@ def _reconcile(request: ReconcileRequest) -> State[Any]:
 
 
 def _mend(mirror: Mirror, request: ReconcileRequest) -> Reconciliation:
-    with begun_run(mirror, FLOW, link=run_link()) as run:
+    with begun_run(mirror, RECONCILE, link=run_link()) as run:
         inquiry = begin_inquiry(mirror, run, fix_window(mirror, run, request))
         surveyed = survey_devices(mirror, inquiry, find_devices(mirror, inquiry))
         gathered = prepare_repair(mirror, inquiry, surveyed, force=request.force)

@@ -13,10 +13,11 @@ from typing import Any
 
 from prefect import State, flow
 
+from onc_mirror.flow_names import SCRUB
 from onc_mirror.mirror import Mirror, open_mirror
 from onc_mirror.run.life import begun_run
 from onc_mirror.scrub.findings import Scrubbed
-from onc_mirror.scrub.story import FLOW, ScrubRequest
+from onc_mirror.scrub.story import ScrubRequest
 from tasks.links import run_link
 from tasks.parameters import Bytes, ChosenDevices
 from tasks.policy import safely
@@ -33,7 +34,7 @@ from tasks.starting import run_settings
 from tasks.transferring import transfer_each
 
 
-@flow(name=FLOW, log_prints=False, persist_result=False)
+@flow(name=SCRUB, log_prints=False, persist_result=False)
 def scrub(
     devices: ChosenDevices | None = None, budget_bytes: Bytes | None = None, *, force: bool = False
 ) -> State[Any]:
@@ -61,7 +62,7 @@ def _scrub(request: ScrubRequest) -> State[Any]:
 
 
 def _read_and_mend(mirror: Mirror, request: ScrubRequest) -> Scrubbed:
-    with begun_run(mirror, FLOW, link=run_link()) as run:
+    with begun_run(mirror, SCRUB, link=run_link()) as run:
         chosen = choose_objects(mirror, run, request)
         stale = abort_stale_uploads(mirror)
         reading = read_objects(mirror, chosen)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from onc_mirror.flow_names import HOURLY
 from onc_mirror.retrying import with_retries
 from onc_mirror.run.clocks import read_clock
 from onc_mirror.run.gathering import begin_inquiry, devices_of, list_devices
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from onc_mirror.run.gathering import MirrorRequest
     from onc_mirror.transfer.batch import Watcher
 
-FLOW = "mirror-hour"
-
 
 def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None = None) -> RunReport:
     """Mirror what the archive newly took in, in this process.
@@ -37,7 +36,7 @@ def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None 
         MirrorError: Nothing could be begun: the token is rejected, the bucket is missing or closed, the ledger
             is out of reach. What goes wrong with one device or file is in the report instead.
     """
-    with begun_run(mirror, FLOW) as run:
+    with begun_run(mirror, HOURLY) as run:
         delays = mirror.settings.retry_delays_s
         inquiry = begin_inquiry(run, request, lambda: with_retries(lambda: read_clock(mirror, run), delays))
         gathered = list_devices(mirror, inquiry, devices_of(mirror, inquiry))

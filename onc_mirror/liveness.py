@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from onc_mirror.flow_names import HOURLY
 from onc_mirror.utc import time_text
 from onc_mirror.wording import span_text
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from onc_mirror.ledger import Ledger
-
-FLOW = "mirror-hour"
 
 _LAST_RUNS = 10
 
@@ -37,12 +36,12 @@ def liveness(ledger: Ledger, within: timedelta, now: datetime) -> Liveness:
     Raises:
         LedgerUnavailableError: The ledger cannot be read.
     """
-    last = next((flow for flow in ledger.vitals.flows(now) if flow.flow == FLOW), None)
+    last = next((flow for flow in ledger.vitals.flows(now) if flow.flow == HOURLY), None)
     success = last.last_success_at if last else None
     good = f"last good run ended at {time_text(success, 'seconds')}" if success else "no run has ended well yet"
     if success is not None and now - success <= within:
         return Liveness(alive=True, detail=f"Alive: the {good}.")
-    at_work = [run for run in ledger.runs(_LAST_RUNS) if run.flow == FLOW and run.state_at(now) == "running"]
+    at_work = [run for run in ledger.runs(_LAST_RUNS) if run.flow == HOURLY and run.state_at(now) == "running"]
     if at_work:
         since = time_text(at_work[0].started_at, "seconds")
         return Liveness(alive=True, detail=f"Alive: run {at_work[0].run_id} is at work since {since}; {good}.")

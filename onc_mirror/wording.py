@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from onc_mirror.flow_names import OF_DAYS
 from onc_mirror.model import TimeWindow
 from onc_mirror.utc import time_text
 
@@ -102,7 +103,7 @@ def _accounts(report: RunReport) -> str:
 
 
 def _is_of_days(report: RunReport) -> bool:
-    return report.flow.startswith("backfill")
+    return report.flow in OF_DAYS
 
 
 def _window(report: RunReport) -> str:

@@ -16,6 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from onc_mirror.backfill.slicing import Part, count_slices, cut_parts
 from onc_mirror.backfill.spanning import Span
+from onc_mirror.flow_names import BACKFILL_PART
 from onc_mirror.mirror import Mirror
 from onc_mirror.report.document import NO_DEVICE, DeviceError, RunReport
 from onc_mirror.report.failures import unreached
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
     from prefect import State
 
-PART_FLOW = "backfill-part"
-PART_DEPLOYMENT = f"{PART_FLOW}/part"
+PART_DEPLOYMENT = f"{BACKFILL_PART}/part"
 
 SLICES_PER_RUN = 300
 """A month of ten devices. A run takes 6 to 10 s to begin on a worker, so it must have minutes to do; and Prefect

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from infra.sandbox.options import ACCESS_KEY, BUCKET, SECRET_KEY
-from infra.sandbox.orchestrator import DEPLOYMENT, FLOW
+from infra.sandbox.orchestrator import DEPLOYMENT
+from onc_mirror.flow_names import HOURLY
 from onc_mirror.wording import counted, size_text
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _follow(sandbox: Sandbox, run: FlowRun, console: Console) -> FlowRun:
 
 def _planned_files(sandbox: Sandbox, run: FlowRun) -> int | None:
     """Return how many files the run is to transfer, None before it has said so."""
-    rows = sandbox.orchestrator.table_artifact(run.id, f"{FLOW}-plan")
+    rows = sandbox.orchestrator.table_artifact(run.id, f"{HOURLY}-plan")
     return sum(row["files"] for row in rows) if rows else None
 
 
@@ -104,7 +105,7 @@ def print_summary(sandbox: Sandbox, run: FlowRun, console: Console) -> None:
         console.print(sandbox.parts.tail("worker"), markup=False, soft_wrap=True)
     for key, title in (("devices", "What became of the listed files"), ("attention", "What needs attention")):
         # A run with nothing to tell says so in a row without a device.
-        if rows := [row for row in sandbox.orchestrator.table_artifact(run.id, f"{FLOW}-{key}") if row["device"]]:
+        if rows := [row for row in sandbox.orchestrator.table_artifact(run.id, f"{HOURLY}-{key}") if row["device"]]:
             console.print(_table(title, rows))
     sizes = _mirrored_sizes(sandbox)
     console.print(

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import stamina
 
+from onc_mirror.flow_names import HOURLY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WORK_POOL = "onc-mirror"
-FLOW = "mirror-hour"
-DEPLOYMENT = f"{FLOW}/hourly"
+DEPLOYMENT = f"{HOURLY}/hourly"
 
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 

@@ -20,9 +20,10 @@ from onc_mirror.alerts.pinging import ping_ended
 from onc_mirror.alerts.receivers import receivers_of
 from onc_mirror.alerts.silence import HISTORY, LEAST, learned_patience, silence_of
 from onc_mirror.alerts.telling import Kind, all_told, due_messages, tellings_of
-from onc_mirror.alerts.weighing import CHECKS, HOURLY, SeenRun
+from onc_mirror.alerts.weighing import SeenRun
 from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
+from onc_mirror.flow_names import CHECKS, HOURLY
 from onc_mirror.model import TimeWindow
 from onc_mirror.report.document import RunReport
 from onc_mirror.threads import within

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from onc_mirror.alerts.causes import Cause
+from onc_mirror.flow_names import CHECKS, HOURLY, SCHEDULED, SCRUB
 from onc_mirror.report.document import NO_DEVICE
 from onc_mirror.wording import closing_sentence
 
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from onc_mirror.report.document import RunReport
-
-HOURLY = "mirror-hour"
-CHECKS = ("reconcile", "scrub")
-"""The flows that look for damage."""
-
-SCHEDULED = (HOURLY, *CHECKS)
-"""The flows of which runs follow each other, so that one that succeeds says that it works again."""
 
 INTERRUPTED = "interrupted"
 _TOKEN = "token-rejected"  # noqa: S105 - the name of a trouble
@@ -98,7 +92,7 @@ def weigh(run: SeenRun) -> Weighed:
 
 def _was_answered(report: RunReport) -> bool:
     """Whether the archive has listed something, so that it knows the token."""
-    return report.flow != "scrub" and bool(_listed(report))
+    return report.flow != SCRUB and bool(_listed(report))
 
 
 def _listed(report: RunReport) -> set[str]:

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from onc_mirror.backfill.lanes import open_lane
-from onc_mirror.backfill.spanning import FLOW, BackfillRequest, Span, begin_backfill
+from onc_mirror.backfill.spanning import BackfillRequest, Span, begin_backfill
 from onc_mirror.backfill.story import Work, run_slices
+from onc_mirror.flow_names import BACKFILL, HOURLY
 from onc_mirror.model import Decision, Outcome
 from onc_mirror.report.document import RunReport
 from onc_mirror.report.tally import MOST_NAMED, Tally
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import TimeWindow
 
-_HOURLY = "mirror-hour"
 _RUNS_LOOKED_AT = 200
 _RUNS_MEASURED = 10
 
@@ -119,7 +119,7 @@ class Forecast:
     def to_json(self) -> str:
         """Return the forecast as JSON, in ASCII."""
         content = {
-            "flow": FLOW,
+            "flow": BACKFILL,
             "dry_run": True,
             "window": {"since": time_text(self.window.since), "until": time_text(self.window.until)},
             "devices": self.devices,
@@ -146,7 +146,7 @@ def look_ahead(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher |
         SettingsError: The range is empty.
         MirrorError: Nothing could be asked; see `story.backfill`.
     """
-    run = Run(f"dry-run-{uuid.uuid4().hex[:8]}", FLOW, mirror.clock())
+    run = Run(f"dry-run-{uuid.uuid4().hex[:8]}", BACKFILL, mirror.clock())
     span = begin_backfill(mirror, run, request)
     tally, days = Tally(span.device_codes, most_named=MOST_NAMED), list[DayForecast]()
     beat = beating(mirror.ledger, run.run_id, mirror.settings.lease, mirror.clock)
@@ -159,7 +159,7 @@ def look_ahead(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher |
 def measure_speed(ledger: Ledger) -> Speed | None:
     """How fast the latest backfills were, else the latest hourly runs; None when there were none that transferred."""
     finished = [run for run in ledger.runs(_RUNS_LOOKED_AT) if run.finished_at is not None]
-    for flow in (FLOW, _HOURLY):
+    for flow in (BACKFILL, HOURLY):
         reports = _reports(ledger, (run.run_id for run in finished if run.flow == flow))
         seconds = sum(report.seconds for report in reports)
         if seconds:
@@ -210,7 +210,7 @@ def _foresee(days: list[DayForecast], work: Work, one: Slice) -> list[Outcome]:
 
 def _forecast(mirror: Mirror, span: Span, tally: Tally, days: list[DayForecast]) -> Forecast:
     window = (span.days.since, span.days.until)
-    rest = tally.report(run_id="", flow=FLOW, window=window, seconds=0.0)
+    rest = tally.report(run_id="", flow=BACKFILL, window=window, seconds=0.0)
     ordered = tuple(sorted(days, key=lambda one: (one.device, one.day)))
     return Forecast(
         span.days, span.device_codes, ordered, replace(rest, files=rest.attention), measure_speed(mirror.ledger)

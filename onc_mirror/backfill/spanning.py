@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from onc_mirror.run.life import Run
     from onc_mirror.selection import Selection
 
-FLOW = "backfill"
-
 FIRST_DATA = datetime(2006, 1, 1, tzinfo=UTC)
 """Nothing is older: VENUS, the first of ONC's observatories, began in February 2006."""
 

@@ -22,8 +22,9 @@ from onc_mirror.backfill.enduring import Endurance
 from onc_mirror.backfill.lanes import Lane, open_lane
 from onc_mirror.backfill.postponing import ROUNDS, Postponed
 from onc_mirror.backfill.slicing import cut_slices
-from onc_mirror.backfill.spanning import FLOW, BackfillRequest, Span, begin_backfill
+from onc_mirror.backfill.spanning import BackfillRequest, Span, begin_backfill
 from onc_mirror.faults import named
+from onc_mirror.flow_names import BACKFILL
 from onc_mirror.model import Decision
 from onc_mirror.report.document import NO_DEVICE, DeviceError
 from onc_mirror.report.failures import unreached
@@ -89,7 +90,7 @@ def backfill(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher | N
         SettingsError: The range is empty.
         MirrorError: Nothing could be begun; see `hour.mirror_hour`.
     """
-    with begun_run(mirror, FLOW) as run:
+    with begun_run(mirror, BACKFILL) as run:
         span = begin_backfill(mirror, run, request)
         tally = Tally(span.device_codes, most_named=MOST_NAMED)
         with open_lane(mirror, run.run_id) as (lane, paced):

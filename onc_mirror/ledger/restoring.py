@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, or_, select
 
+from onc_mirror.flow_names import REBUILD
 from onc_mirror.ledger import recording
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.ledger.upserting import insert_into
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from onc_mirror.ledger.transactions import Transactions
     from onc_mirror.model import Outcome
-
-FLOW = "rebuild"
 
 _KEY = ("device_code", "filename")
 _BAD_COPY = ("quarantine_key", "quarantine_sha256")
@@ -95,12 +94,12 @@ class Restoration:
 
 
 def _is_restored() -> ColumnElement[bool]:
-    return files.c.last_run_id.in_(select(runs.c.run_id).where(runs.c.flow == FLOW))
+    return files.c.last_run_id.in_(select(runs.c.run_id).where(runs.c.flow == REBUILD))
 
 
 def _has_run_otherwise() -> ColumnElement[bool]:
     """Whether anything but rebuilds ever ran, so that watermarks may be of listings."""
-    return select(runs.c.run_id).where(runs.c.flow != FLOW).exists()
+    return select(runs.c.run_id).where(runs.c.flow != REBUILD).exists()
 
 
 def _statement(dialect: str, state: State) -> Insert:

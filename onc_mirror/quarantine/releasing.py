@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.changes import content_of
 from onc_mirror.errors import ClaimLostError, MirrorError, ObjectMissingError, WrongSizeError
+from onc_mirror.flow_names import RELEASE
 from onc_mirror.model import Decision, Outcome, Verdict
 from onc_mirror.provenance import is_of_row, reachable_grade
 from onc_mirror.reading import read_into
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FLOW = "release"
-
 ALTERED = "altered-copy"
 """Reason for not releasing bytes: they are not those that were put into quarantine, or not there at all."""
 
@@ -55,7 +54,7 @@ def release(mirror: Mirror, dossiers: Sequence[Dossier], grade: Grade) -> RunRep
         The report of a run of its own. What did not pass is quarantined as before, with what speaks against it now;
         what another run works on is held there; what met an error failed, and is quarantined as before.
     """
-    with begun_run(mirror, FLOW) as run:
+    with begun_run(mirror, RELEASE) as run:
         now = mirror.clock()
         claimed = mirror.ledger.leases.claim(
             [(dossier.file, dossier.revision) for dossier in dossiers],

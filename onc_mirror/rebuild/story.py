@@ -18,8 +18,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from onc_mirror.errors import ObjectMissingError, SettingsError
+from onc_mirror.flow_names import REBUILD
 from onc_mirror.layout import Kind, place_of
-from onc_mirror.ledger.restoring import FLOW
 from onc_mirror.model import ArchiveFile, Decision, Outcome
 from onc_mirror.reading import read_chunks
 from onc_mirror.rebuild.testimony import Heard, Stranger, hear_mirrored, hear_quarantined
@@ -99,7 +99,7 @@ def rebuild(mirror: Mirror, *, into_existing: bool = False, watcher: Watcher | N
             "ONC_MIRROR_LEDGER_URL: this ledger is not empty, so it is not rebuilt. Point it at a new one; or add"
             " what is missing with --into-existing, which changes nothing that it knows."
         )
-    with begun_run(mirror, FLOW) as run:
+    with begun_run(mirror, REBUILD) as run:
         rebuilt, tally = Rebuilt(), Tally(most_named=MOST_NAMED)
         with side_by_side(mirror.settings.concurrency, "look") as pool:
             listed = _listed(mirror, rebuilt)

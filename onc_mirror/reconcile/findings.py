@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from onc_mirror.flow_names import RECONCILE
 from onc_mirror.model import Decision
 from onc_mirror.reconcile.standing import Standing
 from onc_mirror.redacting import redact
@@ -165,7 +166,7 @@ class Reconciliation:
         """Return the document as JSON, in ASCII; with the run's report once it has ended."""
         content: dict[str, Any] = {
             "run_id": self.run_id or None,
-            "flow": "reconcile",
+            "flow": RECONCILE,
             "dry_run": not self.run_id,
             "window": _span(self.window.since, self.window.until),
             "counts": [_count(one) for one in self.counts()],

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.devices import deployed_devices, load_device_table
 from onc_mirror.errors import MirrorError, SettingsError
+from onc_mirror.flow_names import RECONCILE
 from onc_mirror.layout import report_key
 from onc_mirror.model import Listing, Outcome, TimeWindow
 from onc_mirror.reconcile.findings import (
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from onc_mirror.run.gathering import Inquiry
     from onc_mirror.transfer.batch import Watcher
 
-FLOW = "reconcile"
 NIGHTLY_DAYS = 7
 _MOST_NAMES = 5
 
@@ -96,7 +96,7 @@ def reconcile(mirror: Mirror, request: ReconcileRequest, watcher: Watcher | None
     """
     if request.dry_run:
         return look_only(mirror, request)
-    with begun_run(mirror, FLOW) as run:
+    with begun_run(mirror, RECONCILE) as run:
         inquiry = _begin_inquiry(mirror, run, request)
         surveyed = survey_devices(mirror, inquiry)
         gathered = prepare_repair(mirror, inquiry, surveyed, force=request.force)
@@ -117,7 +117,7 @@ def look_only(mirror: Mirror, request: ReconcileRequest) -> Reconciliation:
 
 def unnoted_run(mirror: Mirror) -> Run:
     """A run of which the ledger knows nothing."""
-    return Run("", FLOW, mirror.clock())
+    return Run("", RECONCILE, mirror.clock())
 
 
 def without_repair(surveyed: Surveyed, *, force: bool) -> Reconciliation:
@@ -278,7 +278,7 @@ def _lost_text(device: DeviceComparison) -> str:
 
 
 def _publish(mirror: Mirror, run: Run, found: Reconciliation, gathered: Gathered) -> None:
-    key = report_key(FLOW, f"{run.run_id}-comparison", run.began_at)
+    key = report_key(RECONCILE, f"{run.run_id}-comparison", run.began_at)
     body = found.to_json().encode()
     try:
         with_retries(lambda: mirror.store.write(key, body, "application/json"), mirror.settings.retry_delays_s)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from onc_mirror import planning
 from onc_mirror.errors import MirrorError, TokenRejectedError
+from onc_mirror.flow_names import HOURLY
 from onc_mirror.frames import files_from_frame, listing_frame
 from onc_mirror.guard import is_unlikely
 from onc_mirror.layout import day_folders, key_day
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HOURLY = "mirror-hour"
 BEFORE_MIRROR = str(Standing.BEFORE_MIRROR)
 
 # The archive lists what overlaps a window: a file without length that begins with it would be left out.

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.alerts.pinging import ping_begun
 from onc_mirror.alerts.story import note_end
-from onc_mirror.alerts.weighing import HOURLY, INTERRUPTED
+from onc_mirror.alerts.weighing import INTERRUPTED
 from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
+from onc_mirror.flow_names import HOURLY
 from onc_mirror.layout import report_key
 from onc_mirror.metrics.telling import keep_counts, tell
 from onc_mirror.repeats import repeats_heard
@@ -47,7 +48,7 @@ class Run:
 
     Attributes:
         run_id: Its name in ledger and report.
-        flow: What runs: `mirror-hour`, `backfill`, `backfill-part`, `reconcile`, `scrub`, `rebuild` or `release`.
+        flow: What runs, one of `flow_names`.
         began_at: The moment fixed before anything was asked, UTC.
     """
 

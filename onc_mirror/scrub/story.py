@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from onc_mirror.errors import ClaimLostError
+from onc_mirror.flow_names import SCRUB
 from onc_mirror.guard import UNLIKELY, is_unlikely
 from onc_mirror.model import ArchiveFile, Decision, Outcome, State
 from onc_mirror.report.document import NO_DEVICE, DeviceError
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from onc_mirror.transfer.batch import Watcher
 
 logger = logging.getLogger(__name__)
-
-FLOW = "scrub"
 
 MOST_OBJECTS = 100_000
 """That one run reads, whatever their size: they are chosen before the first is read, and memory holds their names."""
@@ -105,7 +104,7 @@ def scrub(mirror: Mirror, request: ScrubRequest, watcher: Watcher | None = None)
     """
     watching = watcher or NoWatcher()
     delays = mirror.settings.retry_delays_s
-    with begun_run(mirror, FLOW) as run:
+    with begun_run(mirror, SCRUB) as run:
         chosen = with_retries(lambda: choose_objects(mirror, run, request), delays)
         leftovers = abort_stale_uploads(mirror)
         reading = read_objects(mirror, chosen.objects, watching)

@@ -13,8 +13,8 @@ from onc_mirror.alerts.causes import Cause
 from onc_mirror.alerts.deciding import Facts, decide
 from onc_mirror.alerts.silence import LEAST, Silence, learned_patience, silence_of
 from onc_mirror.alerts.telling import Kind, all_told, due_messages, tellings_of
-from onc_mirror.alerts.weighing import HOURLY, SeenRun
-from onc_mirror.hour import FLOW
+from onc_mirror.alerts.weighing import SeenRun
+from onc_mirror.flow_names import HOURLY
 from onc_mirror.ledger.alerts import Alert, Pile, Telling
 from onc_mirror.report.document import NO_DEVICE, DeviceError
 from tests.support.archive_files import DEVICE, bounded
@@ -50,10 +50,6 @@ def after(*facts: Facts, limit: int = 2) -> dict[tuple[str, str], Alert]:
 
 def runs(*seen: SeenRun) -> list[Facts]:
     return [Facts(runs=(one,), followed=frozenset({DEVICE, OTHER})) for one in seen]
-
-
-def test_the_hourly_flow_is_the_one_that_is_watched() -> None:
-    assert HOURLY == FLOW
 
 
 def test_a_device_that_one_run_could_not_list_is_no_alert_and_one_of_two_runs_is() -> None:

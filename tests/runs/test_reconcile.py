@@ -13,8 +13,8 @@ from sqlalchemy import create_engine, text
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import BucketMissingError
+from onc_mirror.flow_names import RECONCILE
 from onc_mirror.reconcile.story import (
-    FLOW,
     ReconcileRequest,
     fix_window,
     prepare_repair,
@@ -430,7 +430,7 @@ def test_what_a_killed_reconcile_had_begun_is_ended_by_the_next_hourly_run(mirro
     with open_store(mirror.settings) as store:
         store.delete(victim)
     with mirror.open() as parts:
-        killed = begin_run(parts, FLOW)
+        killed = begin_run(parts, RECONCILE)
         asked = fix_window(parts, killed, ReconcileRequest(devices=(DEVICE,), days=1))
         inquiry = begin_inquiry(killed, asked, lambda: None)
         prepare_repair(parts, inquiry, survey_devices(parts, inquiry), force=False)
