@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from onc_mirror.alerts.causes import Cause
+from onc_mirror.errors import TokenRejectedError
 from onc_mirror.flow_names import CHECKS, HOURLY, SCHEDULED, SCRUB
-from onc_mirror.report.document import NO_DEVICE
+from onc_mirror.guard import UNLIKELY
+from onc_mirror.report.document import INTERRUPTED, LOST, NO_DEVICE, OTHER_CONTENT
 from onc_mirror.wording import closing_sentence
 
 if TYPE_CHECKING:
@@ -15,10 +17,7 @@ if TYPE_CHECKING:
 
     from onc_mirror.report.document import RunReport
 
-INTERRUPTED = "interrupted"
-_TOKEN = "token-rejected"  # noqa: S105 - the name of a trouble
-_UNLIKELY = "unlikely-change"
-_LOSSES = frozenset({"lost", "other-content"})
+_LOSSES = frozenset({LOST, OTHER_CONTENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def weigh(run: SeenRun) -> Weighed:
         if run.flow in SCHEDULED:
             weighed.wrong_in_a_row.append((Cause.RUNS_FAIL, run.flow, "It was killed."))
         return weighed
-    if rejected := [error.detail for error in report.errors if error.reason == _TOKEN]:
+    if rejected := [error.detail for error in report.errors if error.reason == TokenRejectedError.reason]:
         weighed.wrong_at_once.append((Cause.TOKEN_REJECTED, "", rejected[0]))
         return weighed
     if _was_answered(report):
@@ -109,7 +108,7 @@ def _weigh_devices(weighed: Weighed, report: RunReport) -> None:
 
 
 def _weigh_check(weighed: Weighed, flow: str, report: RunReport) -> None:
-    unlikely = [error.detail for error in report.errors if error.reason == _UNLIKELY]
+    unlikely = [error.detail for error in report.errors if error.reason == UNLIKELY]
     if unlikely:
         weighed.wrong_at_once.append((Cause.UNLIKELY_CHANGE, flow, unlikely[0]))
     elif report.exit_code != 1:
@@ -132,7 +131,7 @@ def _weigh_failure(weighed: Weighed, flow: str, report: RunReport) -> None:
 
 def _failed_as_a_whole(report: RunReport) -> bool:
     """Whether it failed for more than what has a cause of its own: single devices, what is lost, the guard."""
-    if report.exit_code != 1 or any(error.reason == _UNLIKELY for error in report.errors):
+    if report.exit_code != 1 or any(error.reason == UNLIKELY for error in report.errors):
         return False
     if any(error.device == NO_DEVICE for error in report.errors) or report.failed:
         return True

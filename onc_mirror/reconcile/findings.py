@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from onc_mirror.report.document import DeviceError, RunReport
 
 EMPTY_LISTING = "empty-listing"
-LOST = "lost"
 
 MOST_NAMED = 1000
 

@@ -22,13 +22,12 @@ from onc_mirror.layout import report_key
 from onc_mirror.model import Listing, Outcome, TimeWindow
 from onc_mirror.reconcile.findings import (
     EMPTY_LISTING,
-    LOST,
     DeviceComparison,
     Reconciliation,
     with_outcomes,
 )
 from onc_mirror.reconcile.guard import passes, stopped
-from onc_mirror.report.document import NO_DEVICE, DeviceError
+from onc_mirror.report.document import LOST, NO_DEVICE, DeviceError
 from onc_mirror.report.failures import failure_of
 from onc_mirror.retrying import with_retries
 from onc_mirror.run.clocks import read_clock

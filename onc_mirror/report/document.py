@@ -32,6 +32,15 @@ RunState = Literal["completed", "completed-with-held", "failed"]
 NO_DEVICE = ""
 """In place of a device: what concerns the whole run."""
 
+INTERRUPTED = "interrupted"
+"""Reason for an error: somebody stopped the run, which says nothing else."""
+
+LOST = "lost"
+"""Reason for an error: what was proven once is gone, and the archive does not have it any more."""
+
+OTHER_CONTENT = "other-content"
+"""Reason for an error: what was proven once is gone, and the archive has other bytes by now."""
+
 _IN_ORDER = frozenset({Decision.MIRRORED, Decision.ALREADY, Decision.FILTERED})
 
 COUNTED = ("mirrored", "already", "held", "quarantined", "gone", "failed")
@@ -101,7 +110,7 @@ class DeviceCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What became of every file that one run listed. `tallying` makes it.
+    """What became of every file that one run listed. `Tally` makes it.
 
     Attributes:
         run_id: The run's name.

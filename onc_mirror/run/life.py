@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.alerts.pinging import ping_begun
 from onc_mirror.alerts.story import note_end
-from onc_mirror.alerts.weighing import INTERRUPTED
 from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
 from onc_mirror.flow_names import HOURLY
 from onc_mirror.layout import report_key
 from onc_mirror.metrics.telling import keep_counts, tell
 from onc_mirror.repeats import repeats_heard
-from onc_mirror.report.document import NO_DEVICE, DeviceError
+from onc_mirror.report.document import INTERRUPTED, NO_DEVICE, DeviceError
 from onc_mirror.report.tally import Tally
 from onc_mirror.retrying import with_retries
 from onc_mirror.run.heartbeat import beating

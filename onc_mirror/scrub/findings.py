@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from onc_mirror.report.document import DeviceError
+from onc_mirror.report.document import LOST, OTHER_CONTENT, DeviceError
 from onc_mirror.utc import time_text
 from onc_mirror.wording import counted, size_text
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from onc_mirror.report.document import RunReport
     from onc_mirror.scrub.leftovers import Leftovers
     from onc_mirror.scrub.share import Share
-
-LOST = "lost"
-OTHER_CONTENT = "other-content"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
