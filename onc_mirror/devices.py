@@ -34,6 +34,7 @@ STILL_ARRIVING = timedelta(days=7)
 
 _KEYS = {"code": str, "location": str, "category": str, "deployed": bool}
 _THREADS = 4
+_INSTANT = timedelta(milliseconds=1)
 
 
 def load_device_table(path: Path | None = None) -> tuple[Device, ...]:
@@ -125,6 +126,22 @@ def deployed_devices(
         for device, answer in zip(devices, answers, strict=True)
         if (device.deployed or device.code in followed if answer is None else answer)
     )
+
+
+def has_left_water(archive: Archive, device_code: str, at: datetime) -> bool:
+    """Whether the archive says that a device was out of the water by then; not when it does not say.
+
+    Args:
+        archive: The archive.
+        device_code: The device.
+        at: The moment, UTC.
+    """
+    try:
+        stays = archive.deployments(device_code)
+    except MirrorError:
+        return False
+    last = TimeWindow(at - _INSTANT, at)
+    return bool(stays) and not any(stay.overlaps(last) for stay in stays)
 
 
 def _is_deployed(archive: Archive, device: Device, window: TimeWindow) -> bool | None:

@@ -21,10 +21,9 @@ from onc_mirror.alerts.receivers import receivers_of
 from onc_mirror.alerts.silence import HISTORY, LEAST, learned_patience, silence_of
 from onc_mirror.alerts.telling import Kind, all_told, due_messages, tellings_of
 from onc_mirror.alerts.weighing import SeenRun
-from onc_mirror.errors import MirrorError
+from onc_mirror.devices import has_left_water
 from onc_mirror.faults import named
 from onc_mirror.flow_names import CHECKS, HOURLY
-from onc_mirror.model import TimeWindow
 from onc_mirror.report.document import RunReport
 from onc_mirror.threads import within
 from onc_mirror.wording import closing_sentence
@@ -45,7 +44,6 @@ LANE = "alerts"
 _ASK_AGAIN_S = 0.2
 _DECIDING_S = 5.0
 """Far more than deciding takes."""
-_INSTANT = timedelta(milliseconds=1)
 
 
 def note_end(mirror: Mirror, run_id: str, flow: str) -> None:
@@ -161,8 +159,10 @@ def _seen(run: EndedRun) -> SeenRun | None:
 def _silences(mirror: Mirror, arrivals: Mapping[str, Arrival]) -> dict[str, Silence | None]:
     """Which devices are silent, of those that ever brought something."""
     found = {code: _silence(mirror, code, arrival) for code, arrival in arrivals.items() if arrival.newest}
-    out = {code for code, silence in found.items() if silence and _is_out(mirror, code, arrivals[code])}
-    return {code: None if code in out else silence for code, silence in found.items()}
+    return {
+        code: None if silence and has_left_water(mirror.archive, code, arrivals[code].watermark) else silence
+        for code, silence in found.items()
+    }
 
 
 def _silence(mirror: Mirror, code: str, arrival: Arrival) -> Silence | None:
@@ -173,13 +173,3 @@ def _silence(mirror: Mirror, code: str, arrival: Arrival) -> Silence | None:
         return silence_of(arrival.watermark, newest, fixed)
     archived = mirror.ledger.archive_times(code, newest - HISTORY)
     return silence_of(arrival.watermark, newest, learned_patience(archived))
-
-
-def _is_out(mirror: Mirror, code: str, arrival: Arrival) -> bool:
-    """Whether the archive says that a device has left the water."""
-    try:
-        stays = mirror.archive.deployments(code)
-    except MirrorError:
-        return False
-    last = TimeWindow(arrival.watermark - _INSTANT, arrival.watermark)
-    return bool(stays) and not any(stay.overlaps(last) for stay in stays)

@@ -7,15 +7,14 @@ be for the next hourly run to fetch (docs/decisions/0011).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from onc_mirror.frames import listing_frame
-from onc_mirror.metrics.meter import Stage
-from onc_mirror.model import Decision, Outcome, TimeWindow
+from onc_mirror.model import Decision, Outcome
 from onc_mirror.retrying import with_retries
+from onc_mirror.run.data_listing import list_data
 from onc_mirror.selection import excluding_rules
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import Listing
     from onc_mirror.selection import Selection
-
-# The archive lists what overlaps a window: a file without length that begins with it would be left out.
-_EDGE = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +56,8 @@ def list_slice(
     Raises:
         MirrorError: The archive does not list.
     """
-    window = TimeWindow(one.window.since - _EDGE, one.window.until)
     listing = with_retries(
-        lambda: _list(mirror, one.device_code, window),
+        lambda: list_data(mirror, one.device_code, one.window),
         mirror.settings.retry_delays_s,
         f"listing of {one.device_code}",
     )
@@ -80,8 +75,3 @@ def list_slice(
         tuple(Outcome(file, Decision.FILTERED, rule) for file, rule in ends if rule is not None),
         again,
     )
-
-
-def _list(mirror: Mirror, device_code: str, window: TimeWindow) -> Listing:
-    with mirror.meter.timing(Stage.LIST):
-        return mirror.archive.list_files(device_code, data=window)

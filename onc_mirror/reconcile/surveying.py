@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -21,12 +20,12 @@ from onc_mirror.frames import files_from_frame, listing_frame
 from onc_mirror.guard import is_unlikely
 from onc_mirror.layout import day_folders, key_day
 from onc_mirror.ledger.entries import COLUMNS as ENTRY
-from onc_mirror.metrics.meter import Stage
 from onc_mirror.model import ArchiveFile, Decision, Outcome, State, TimeWindow
 from onc_mirror.reconcile.comparing import Worlds, compare, doubtful_keys, objects_frame
 from onc_mirror.reconcile.findings import EMPTY_LISTING, MOST_NAMED, Count, DeviceComparison, Difference
 from onc_mirror.reconcile.standing import DAMAGE, Standing
 from onc_mirror.reconcile.witnessing import counted_files, disagreements, short_spans
+from onc_mirror.run.data_listing import list_data
 from onc_mirror.run.ladder import longest_pause
 from onc_mirror.selection import Selection
 from onc_mirror.threads import side_by_side
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEFORE_MIRROR = str(Standing.BEFORE_MIRROR)
-
-# The archive lists what overlaps a window: a file without length that begins with it would be left out.
-_EDGE = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +104,7 @@ def _count(mirror: Mirror, device_code: str, window: TimeWindow) -> _Counts:
 
 
 def _list(mirror: Mirror, device_code: str, window: TimeWindow) -> pd.DataFrame:
-    wide = TimeWindow(window.since - _EDGE, window.until)
-    with mirror.meter.timing(Stage.LIST):
-        listing = mirror.archive.list_files(device_code, data=wide)
-    listed = listing_frame(listing.files)
+    listed = listing_frame(list_data(mirror, device_code, window).files)
     begun = listed["begins_at"].ge(window.since) & listed["begins_at"].lt(window.until)
     return listed[begun | listed["begins_at"].isna()]
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from onc_mirror.errors import MirrorError
-from onc_mirror.model import TimeWindow
+from onc_mirror.devices import has_left_water
 from onc_mirror.run.habits import HISTORY, falls_short, lacks_too_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from onc_mirror.mirror import Mirror
-    from onc_mirror.model import ArchiveFile, Listing
+    from onc_mirror.model import ArchiveFile, Listing, TimeWindow
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +21,6 @@ REASON = "suspicious-listing"
 
 _ASKED_FOR = 20
 """Missing files that one run asks for by name; each is a request, and the next run asks for more."""
-_INSTANT = timedelta(milliseconds=1)
 
 
 def examine(mirror: Mirror, listing: Listing, window: TimeWindow) -> Listing:
@@ -49,7 +46,8 @@ def examine(mirror: Mirror, listing: Listing, window: TimeWindow) -> Listing:
     if examined.doubt is not None:
         return examined
     doubt = falls_short(len(listing.files), mirror.ledger.archive_times(code, window.until - HISTORY), window)
-    if doubt is None or _has_ended(mirror, code, window):
+    # Taken out of the water before the window was over: its habits end, too.
+    if doubt is None or has_left_water(mirror.archive, code, window.until):
         return examined
     return doubted(listing, doubt)
 
@@ -88,13 +86,3 @@ def doubted(listing: Listing, doubt: str) -> Listing:
     """`listing` with the doubt about it, which is logged."""
     logger.warning("device=%s reason=%s detail=%r", listing.device_code, REASON, doubt)
     return replace(listing, doubt=doubt)
-
-
-def _has_ended(mirror: Mirror, device_code: str, window: TimeWindow) -> bool:
-    """Whether the device was taken out of the water before the window was over, so that its habits end too."""
-    try:
-        stays = mirror.archive.deployments(device_code)
-    except MirrorError:  # then the doubt stays
-        return False
-    last = TimeWindow(window.until - _INSTANT, window.until)
-    return bool(stays) and not any(stay.overlaps(last) for stay in stays)
