@@ -10,13 +10,15 @@ from onc_mirror.model import TimeWindow
 from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from onc_mirror.report.document import RunReport
 
 _UNIT = 1000.0
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
-_MOST_NAMES = 5
+MOST_NAMES = 5
+"""Files or devices that a sentence names, of however many."""
+
 _HOURS_TOLD = 48
 
 
@@ -54,6 +56,21 @@ def counted(number: int, noun: str) -> str:
     ('1 file', '0 files')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def some_of(names: Sequence[str], *, most: int = MOST_NAMES, total: int | None = None) -> str:
+    """The first names, and how many more there are.
+
+    Args:
+        names: All, or the first.
+        most: How many are told.
+        total: How many there are; None: as many as names.
+
+    >>> some_of(["a", "b", "c"]), some_of(["a", "b", "c"], most=2), some_of(["a", "b"], total=5)
+    ('a, b, c', 'a, b and 1 more', 'a, b and 3 more')
+    """
+    rest = (len(names) if total is None else total) - len(names[:most])
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def span_text(span: timedelta) -> str:
@@ -138,14 +155,12 @@ def _unlisted(report: RunReport) -> Iterable[str]:
     codes = tuple(dict.fromkeys(error.device for error in errors))
     if codes:
         reasons = ", ".join(dict.fromkeys(error.reason for error in errors))
-        rest = len(codes) - _MOST_NAMES
-        names = ", ".join(codes[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
         how = "not wholly listed" if _is_of_days(report) else "not listed"
-        yield f"{len(codes)} of {counted(len(report.devices), 'device')} {how} ({reasons}): {names}."
+        yield f"{len(codes)} of {counted(len(report.devices), 'device')} {how} ({reasons}): {some_of(codes)}."
 
 
 def _exceptions(report: RunReport) -> Iterable[str]:
     if _is_of_days(report) and report.attention:
-        names = [f"{file.filename} ({file.reason or file.decision})" for file in report.attention[:_MOST_NAMES]]
-        rest = report.held + report.quarantined + report.gone + report.failed - len(names)
-        yield f"Look at {', '.join(names)}" + (f" and {rest} more." if rest > 0 else ".")
+        names = [f"{file.filename} ({file.reason or file.decision})" for file in report.attention[:MOST_NAMES]]
+        total = report.held + report.quarantined + report.gone + report.failed
+        yield f"Look at {some_of(names, total=total)}."

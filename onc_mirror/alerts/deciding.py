@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from onc_mirror.alerts.causes import Cause
 from onc_mirror.alerts.weighing import Weighed, weigh
 from onc_mirror.ledger.alerts import Alert
-from onc_mirror.wording import counted, span_text
+from onc_mirror.wording import counted, some_of, span_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -154,8 +154,7 @@ def _take_piles(board: _Board, cause: Cause, piles: Mapping[str, Pile]) -> None:
 
 
 def _pile_text(cause: Cause, pile: Pile) -> str:
-    rest = pile.count - len(pile.names)
-    names = ", ".join(pile.names) + (f" and {rest} more" if rest > 0 else "")
+    names = some_of(pile.names, total=pile.count)
     if cause is Cause.QUARANTINE:
         return f"{counted(pile.count, 'file')} in quarantine: {names}."
     mended = "none of them is" if pile.left == pile.count else f"{pile.count - pile.left} of them are"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from onc_mirror.alerts.telling import Kind, Message
 from onc_mirror.redacting import redact
 from onc_mirror.utc import text_or_none, time_text
-from onc_mirror.wording import counted, printable
+from onc_mirror.wording import counted, printable, some_of
 
 if TYPE_CHECKING:
     from onc_mirror.ledger.alerts import Alert
@@ -36,8 +36,7 @@ def title_of(message: Message) -> str:
     if message.cause is None:
         return "onc-mirror: a test, nothing is wrong"
     named = [alert.subject for alert in message.alerts if alert.subject]
-    rest = len(named) - _MOST_SUBJECTS
-    subjects = ", ".join(named[:_MOST_SUBJECTS]) + (f" and {rest} more" if rest > 0 else "")
+    subjects = some_of(named, most=_MOST_SUBJECTS)
     what = message.cause.relief if message.kind is Kind.ENDED else message.cause.trouble
     return clean(f"onc-mirror: {_LEADS[message.kind]}{subjects + ': ' if subjects else ''}{what}")
 

@@ -18,7 +18,7 @@ from onc_mirror.quarantine.checks import check_release, check_retry, look_up
 from onc_mirror.quarantine.checks import retry as retry_files
 from onc_mirror.quarantine.words import facts, next_step, note_facts
 from onc_mirror.settings import LedgerSettings, load_settings
-from onc_mirror.wording import counted
+from onc_mirror.wording import counted, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -204,9 +204,8 @@ def _told_retry(codes: Sequence[str], held: int, left: Sequence[tuple[str, str]]
             f" {devices}."
         )
     if left:
-        names = ", ".join(readable(name) for _, name in left[:5])
-        more = f" and {len(left) - 5} more" if len(left) > 5 else ""  # noqa: PLR2004 - as many as were named
-        told.append(f"Left alone, as they are quarantined for their row, or a run works on them: {names}{more}.")
+        names = some_of([readable(name) for _, name in left])
+        told.append(f"Left alone, as they are quarantined for their row, or a run works on them: {names}.")
     return " ".join(told) or "No quarantined file is like that; nothing is changed."
 
 

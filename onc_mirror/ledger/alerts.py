@@ -16,6 +16,7 @@ from onc_mirror.ledger.rows import clean_text, exact_names, key_of
 from onc_mirror.ledger.tables import alerts, devices, files, runs, tellings
 from onc_mirror.ledger.upserting import insert_into
 from onc_mirror.model import State
+from onc_mirror.wording import MOST_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Table
 
     from onc_mirror.ledger.transactions import Transactions
-
-_MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +233,7 @@ _TELLING = ("cause", "subject", "receiver", "told_at", "count", "latest")
 
 def _names(connection: Connection, which: ColumnElement[bool], when: ColumnElement[Any]) -> tuple[str, ...]:
     query = select(files.c.device_code, files.c.filename, files.c.exact_name).where(which)
-    last = query.order_by(when.desc(), files.c.filename).limit(_MOST_NAMES)
+    last = query.order_by(when.desc(), files.c.filename).limit(MOST_NAMES)
     return tuple(exact_names(*row)[1] for row in connection.execute(last))
 
 

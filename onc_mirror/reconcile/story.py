@@ -36,6 +36,7 @@ from onc_mirror.run.life import Run, begun_run, finish_run
 from onc_mirror.transfer.batch import NoWatcher, transfer_files
 from onc_mirror.transfer.repairing import noted_damage
 from onc_mirror.windows import whole_days
+from onc_mirror.wording import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from onc_mirror.transfer.batch import Watcher
 
 NIGHTLY_DAYS = 7
-_MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +269,9 @@ def _enter(mirror: Mirror, run: Run, device: DeviceComparison) -> None:
 
 
 def _lost_text(device: DeviceComparison) -> str:
-    names = ", ".join(device.lost[:_MOST_NAMES]) + (", ..." if len(device.lost) > _MOST_NAMES else "")
     return (
-        f"{len(device.lost)} mirrored files have no object any more, and the archive lists them no more: {names}."
+        f"{len(device.lost)} mirrored files have no object any more, and the archive lists them no more:"
+        f" {some_of(device.lost)}."
         " Look for them in copies of the bucket."
     )
 
