@@ -16,6 +16,7 @@ import traceback
 from urllib.parse import quote, unquote
 
 from onc_mirror.logs import fields_of
+from onc_mirror.wording import printable
 
 MASK = "***"
 
@@ -54,15 +55,18 @@ def redact(text: str) -> str:
     return _QUERY_TOKEN.sub(rf"\1\2{MASK}", _HTTPX_URL.sub(rf"\1\2/{MASK}'", text))
 
 
-def printable(text: str) -> str:
-    r"""Return `text` with its control characters spelled out, so that no terminal obeys them; lines stay lines.
+def clean(text: str) -> str:
+    r"""Return `text` without secrets, and with all spelled out that could move a cursor.
 
-    >>> print(printable("device=\x1b[2J decision=failed"))
+    >>> print(clean("device=\x1b[2J decision=failed"))
     device=\x1b[2J decision=failed
     """
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else _spelled(sign) for sign in text)
+    return printable(redact(text))
+
+
+def clean_lines(text: str) -> str:
+    """As `clean`, of a text whose lines stay lines."""
+    return printable(redact(text), keep="\n\t")
 
 
 class RedactingFilter(logging.Filter):
@@ -73,23 +77,15 @@ class RedactingFilter(logging.Filter):
         if not hasattr(record, "fields"):  # another handler's filter may have been here
             fields = fields_of(str(record.msg), record.args)
             record.fields = {
-                name: _clean(value) if isinstance(value, str) else value for name, value in fields.items()
+                name: clean_lines(value) if isinstance(value, str) else value for name, value in fields.items()
             }
-        record.msg, record.args = _clean(record.getMessage()), None
+        record.msg, record.args = clean_lines(record.getMessage()), None
         if record.exc_info:
-            record.exc_text = _clean("".join(traceback.format_exception(*record.exc_info)).rstrip())
+            record.exc_text = clean_lines("".join(traceback.format_exception(*record.exc_info)).rstrip())
             record.exc_info = None
         if record.stack_info:
-            record.stack_info = _clean(record.stack_info)
+            record.stack_info = clean_lines(record.stack_info)
         return True
-
-
-def _clean(text: str) -> str:
-    return printable(redact(text))
-
-
-def _spelled(sign: str) -> str:
-    return sign.encode("unicode_escape").decode()
 
 
 def _known_secrets() -> list[str]:

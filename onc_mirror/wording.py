@@ -85,17 +85,21 @@ def span_text(span: timedelta) -> str:
     return f"{hours:.3g} h" if hours < _HOURS_TOLD else f"{hours / 24:.3g} days"
 
 
-def printable(text: str) -> str:
+def printable(text: str, *, keep: str = "") -> str:
     r"""Return `text` with all escaped that could move a cursor, hide something or is in no UTF-8.
 
     Archives list any bytes as names.
+
+    Args:
+        text: Whatever somebody wrote.
+        keep: What stays as it is all the same, such as the ends of lines.
 
     >>> print(printable("a\x1b[2Jb"))
     a\x1b[2Jb
     """
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return "".join(sign if sign.isprintable() or sign in keep else ascii(sign)[1:-1] for sign in text)
 
 
 def days_text(days: TimeWindow) -> str:

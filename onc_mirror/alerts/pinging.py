@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from onc_mirror.alerts.posting import post
-from onc_mirror.alerts.words import clean
+from onc_mirror.redacting import clean
 from onc_mirror.threads import within
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from onc_mirror.alerts.posting import post
 from onc_mirror.alerts.telling import Kind
-from onc_mirror.alerts.words import clean, json_of, text_of, title_of
+from onc_mirror.alerts.words import json_of, text_of, title_of
+from onc_mirror.redacting import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from onc_mirror.alerts.telling import Kind, Message
-from onc_mirror.redacting import redact
+from onc_mirror.redacting import clean
 from onc_mirror.utc import text_or_none, time_text
-from onc_mirror.wording import counted, printable, some_of
+from onc_mirror.wording import counted, some_of
 
 if TYPE_CHECKING:
     from onc_mirror.ledger.alerts import Alert
@@ -79,11 +79,6 @@ def alert_json(alert: Alert) -> dict[str, Any]:
         "run_id": alert.run_id,
         "run_url": alert.link or None,
     }
-
-
-def clean(text: str) -> str:
-    """Return `text` without secrets, and without what moves a cursor: archives list any bytes as names."""
-    return printable(redact(text))
 
 
 def _lines(alert: Alert, kind: Kind) -> list[str]:

@@ -10,11 +10,12 @@ import click
 
 from onc_mirror.alerts.receivers import receivers_of
 from onc_mirror.alerts.telling import Kind, Message
-from onc_mirror.alerts.words import alert_json, clean
+from onc_mirror.alerts.words import alert_json
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import print_table, print_text
 from onc_mirror.errors import SettingsError
 from onc_mirror.ledger import missing_ledger, open_ledger
+from onc_mirror.redacting import clean
 from onc_mirror.settings import LedgerSettings, load_settings
 from onc_mirror.threads import within
 from onc_mirror.utc import time_text

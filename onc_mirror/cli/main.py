@@ -16,7 +16,7 @@ from onc_mirror.cli.stopping import Stopper
 from onc_mirror.errors import MirrorError, SettingsError, UnexpectedError
 from onc_mirror.faults import named
 from onc_mirror.logs import formatter_of
-from onc_mirror.redacting import RedactingFilter, printable, redact
+from onc_mirror.redacting import RedactingFilter, clean_lines, redact
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -150,7 +150,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _tell(arguments: list[str] | None, reason: str, detail: str) -> None:
-    click.echo(f"onc-mirror: {printable(redact(detail))}", err=True)
+    click.echo(f"onc-mirror: {clean_lines(detail)}", err=True)
     _answer_programs(arguments, reason, detail)
 
 
@@ -166,7 +166,7 @@ def _place(error: OSError) -> str:
 
 
 def _print_redacted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    sys.stderr.write(printable(redact("".join(traceback.format_exception(kind, error, trace)))))
+    sys.stderr.write(clean_lines("".join(traceback.format_exception(kind, error, trace))))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,8 @@ from rich.progress import Progress as Bars
 
 from onc_mirror import retrying
 from onc_mirror.devices import logger as choosing
-from onc_mirror.redacting import redact
+from onc_mirror.redacting import clean
 from onc_mirror.transfer.progress import Progress
-from onc_mirror.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +85,7 @@ class _Teller(logging.Handler):
         retry = getattr(record, "retry", None)
         if isinstance(retry, retrying.Retry):
             # Through the console, which keeps the bar below what is printed.
-            self._console.print(printable(redact(retry.sentence)), markup=False, highlight=False)
+            self._console.print(clean(retry.sentence), markup=False, highlight=False)
 
 
 @contextmanager
