@@ -27,7 +27,6 @@ from tasks.backfilling import (
     finish_backfill,
     forecast_state,
     look_ahead,
-    new_tally,
     show_forecast,
 )
 from tasks.links import run_link
@@ -103,7 +102,7 @@ def _look_ahead(settings: MirrorSettings, request: BackfillRequest, *, asked: bo
 def _fill(settings: MirrorSettings, request: BackfillRequest, spread: Spread) -> State[Any]:
     with open_mirror(settings) as mirror, begun_run(mirror, BACKFILL, link=run_link()) as run:
         span = begin_backfill(mirror, run, request)
-        tally, progress = new_tally(span), Progress()
+        tally, progress = span.new_tally(), Progress()
         with shown_progress(run, progress):
             if span.slices <= spread.slices_per_run:
                 fill_slices(mirror, span, tally, progress)

@@ -17,7 +17,7 @@ from onc_mirror.mirror import open_mirror
 from onc_mirror.run.life import begun_run
 from onc_mirror.settings import MirrorSettings
 from onc_mirror.transfer.progress import Progress
-from tasks.backfilling import begin_backfill, fill_slices, finish_backfill, new_tally
+from tasks.backfilling import begin_backfill, fill_slices, finish_backfill
 from tasks.links import run_link
 from tasks.parameters import DeviceCodes, Extensions, ProductCodes, Time
 from tasks.policy import safely
@@ -67,7 +67,7 @@ def _backfill_part(
 def _fill(settings: MirrorSettings, request: BackfillRequest, run_id: str | None) -> State[Any]:
     with open_mirror(settings) as mirror, begun_run(mirror, BACKFILL_PART, run_id, run_link()) as run:
         span = begin_backfill(mirror, run, request)
-        tally, progress = new_tally(span), Progress()
+        tally, progress = span.new_tally(), Progress()
         with shown_progress(run, progress):
             fill_slices(mirror, span, tally, progress)
         report = finish_backfill(mirror, run, span, tally)

@@ -22,7 +22,7 @@ from onc_mirror.backfill.story import SliceEnd, Work
 from onc_mirror.backfill.words import forecast_sentence
 from onc_mirror.mirror import Mirror
 from onc_mirror.report.document import DeviceError, RunReport
-from onc_mirror.report.tally import MOST_NAMED, Tally
+from onc_mirror.report.tally import Tally
 from onc_mirror.run import life
 from onc_mirror.run.life import Run
 from onc_mirror.transfer.progress import Progress
@@ -82,11 +82,6 @@ def show_forecast(forecast: Forecast) -> None:
     create_table_artifact(
         key="backfill-forecast", table=rows or _NOTHING_TO_FETCH, description=printable(forecast_sentence(forecast))
     )
-
-
-def new_tally(span: Span) -> Tally:
-    """A tally that names no more than the report of a run over years may."""
-    return Tally(span.device_codes, most_named=MOST_NAMED)
 
 
 def fill_slices(mirror: Mirror, span: Span, tally: Tally, progress: Progress) -> None:

@@ -17,7 +17,6 @@ from onc_mirror.backfill.story import Work, run_slices
 from onc_mirror.flow_names import BACKFILL, HOURLY
 from onc_mirror.model import Decision, Outcome
 from onc_mirror.report.document import RunReport
-from onc_mirror.report.tally import MOST_NAMED, Tally
 from onc_mirror.run.heartbeat import beating
 from onc_mirror.run.life import Run
 from onc_mirror.transfer.progress import NoSliceWatcher, SliceWatcher
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from onc_mirror.ledger import Ledger
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import TimeWindow
+    from onc_mirror.report.tally import Tally
 
 _RUNS_LOOKED_AT = 200
 _RUNS_MEASURED = 10
@@ -148,7 +148,7 @@ def look_ahead(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher |
     """
     run = Run(f"dry-run-{uuid.uuid4().hex[:8]}", BACKFILL, mirror.clock())
     span = begin_backfill(mirror, run, request)
-    tally, days = Tally(span.device_codes, most_named=MOST_NAMED), list[DayForecast]()
+    tally, days = span.new_tally(), list[DayForecast]()
     beat = beating(mirror.ledger, run.run_id, mirror.settings.lease, mirror.clock)
     with beat, open_lane(mirror, run.run_id) as (lane, paced):
         work = Work(paced, span, lane, tally, watcher or NoSliceWatcher())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.backfill.slicing import count_slices
 from onc_mirror.errors import SettingsError
+from onc_mirror.report.tally import MOST_NAMED, Tally
 from onc_mirror.retrying import with_retries
 from onc_mirror.run.clocks import read_clock
 from onc_mirror.run.gathering import Inquiry, MirrorRequest, begin_inquiry, devices_of
@@ -69,6 +70,10 @@ class Span:
     def slices(self) -> int:
         """How many slices it has."""
         return count_slices(self.device_codes, self.days)
+
+    def new_tally(self) -> Tally:
+        """A tally of its files that names no more than the report of a run over years may."""
+        return Tally(self.device_codes, most_named=MOST_NAMED)
 
 
 def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:

@@ -28,7 +28,6 @@ from onc_mirror.flow_names import BACKFILL
 from onc_mirror.model import Decision
 from onc_mirror.report.document import NO_DEVICE, DeviceError
 from onc_mirror.report.failures import unreached
-from onc_mirror.report.tally import MOST_NAMED, Tally
 from onc_mirror.run.life import begun_run, close_run
 from onc_mirror.threads import side_by_side
 from onc_mirror.transfer.batch import transfer_files
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import Outcome
     from onc_mirror.report.document import RunReport
+    from onc_mirror.report.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def backfill(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher | N
     """
     with begun_run(mirror, BACKFILL) as run:
         span = begin_backfill(mirror, run, request)
-        tally = Tally(span.device_codes, most_named=MOST_NAMED)
+        tally = span.new_tally()
         with open_lane(mirror, run.run_id) as (lane, paced):
             run_slices(Work(paced, span, lane, tally, watcher or NoSliceWatcher()), fill)
         return close_run(mirror, run, tally, (span.days.since, span.days.until))
