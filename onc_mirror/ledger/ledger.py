@@ -177,10 +177,9 @@ class Ledger:
 
     def first_start(self, flow: str) -> datetime | None:
         """Return when the first run of a flow began, None when there was none."""
-        from onc_mirror.ledger.snapshots import read_first_start  # noqa: PLC0415 - as `snapshot`
-
+        query = select(func.min(runs.c.started_at)).where(runs.c.flow == flow)
         with self._database.reading() as connection:
-            return read_first_start(connection, flow)
+            return connection.execute(query).scalar_one_or_none()
 
     def unfinished(self, device_code: str) -> tuple[ArchiveFile, ...]:
         """Return the device's `listed` and `held` files, which wait for a transfer, as last listed, by name."""

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
     from onc_mirror.model import ArchiveFile, Outcome
 
-_KEY = ("device_code", "filename")
+KEY = ("device_code", "filename")
 FAILURE = ("state", "state_since", "reason", "detail", "rule", "attempts", "next_try_at")
 SETTLED = ("settled_at", "settled_bytes")
 OBJECT = ("key", "sha256", "size_bytes", "grade", "mirrored_at", "last_read_at", "damaged_at")
-_BAD_COPY = ("quarantine_key", "quarantine_sha256")
+BAD_COPY = ("quarantine_key", "quarantine_sha256")
 _DAMAGE = (MISSING_OBJECT, DAMAGED_OBJECT)
 RELISTED = (
     "last_listed_at",
@@ -61,7 +61,7 @@ RELISTED = (
 _CHANGES: Mapping[State, tuple[str, ...]] = {
     State.MIRRORED: (*FAILURE, *SETTLED, *OBJECT),
     State.HELD: (*FAILURE, *SETTLED),
-    State.QUARANTINED: (*FAILURE, *SETTLED, *_BAD_COPY),
+    State.QUARANTINED: (*FAILURE, *SETTLED, *BAD_COPY),
     State.GONE: FAILURE,
     State.FILTERED: ("state", "state_since", "rule"),
 }
@@ -146,7 +146,7 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
     """Return the upsert of outcomes of one state on the same grounds."""
 
     def changes(new: Any) -> dict[str, Any]:
-        values = {name: new[name] for name in _CHANGES[state] if grounds is Grounds.BYTES or name not in _BAD_COPY}
+        values = {name: new[name] for name in _CHANGES[state] if grounds is Grounds.BYTES or name not in BAD_COPY}
         values |= {"state_since": case((files.c.state == new.state, files.c.state_since), else_=new.state_since)}
         # The lease ends unless another run took it over meanwhile.
         mine = files.c.lease_owner == new.last_run_id
@@ -212,7 +212,7 @@ def _upsert(
 ) -> Insert:
     insert = insert_into(files, dialect)
     new = insert.excluded
-    return insert.on_conflict_do_update(index_elements=_KEY, set_=changes(new), where=where(new))
+    return insert.on_conflict_do_update(index_elements=KEY, set_=changes(new), where=where(new))
 
 
 def _first_seen(run_id: str, now: datetime) -> dict[str, Any]:

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from onc_mirror.ledger.transactions import Transactions
     from onc_mirror.model import Outcome
 
-_KEY = ("device_code", "filename")
-_BAD_COPY = ("quarantine_key", "quarantine_sha256")
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -119,8 +116,8 @@ def _statement(dialect: str, state: State) -> Insert:
         changes |= {name: new[name] for name in recording.OBJECT}
     else:
         latest = or_(ended, files.c.state == State.MIRRORED)
-        changes |= {name: case((latest, new[name]), else_=files.c[name]) for name in _BAD_COPY}
-    return insert.on_conflict_do_update(index_elements=_KEY, set_=changes, where=where)
+        changes |= {name: case((latest, new[name]), else_=files.c[name]) for name in recording.BAD_COPY}
+    return insert.on_conflict_do_update(index_elements=recording.KEY, set_=changes, where=where)
 
 
 def _ends() -> tuple[str, ...]:

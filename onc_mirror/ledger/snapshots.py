@@ -6,18 +6,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from onc_mirror.frames import STRING, TIME
 from onc_mirror.ledger.entries import COLUMNS as ENTRY
 from onc_mirror.ledger.entries import by_names, entries_frame
 from onc_mirror.ledger.recording import is_stray
 from onc_mirror.ledger.rows import key_of
-from onc_mirror.ledger.tables import files, runs
+from onc_mirror.ledger.tables import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -41,11 +40,3 @@ def read_snapshot(
     named = [row for query in by_names(every, names) for row in connection.execute(query)]
     both = pd.concat([found, entries_frame(named, COLUMNS)]) if named else found
     return both.drop_duplicates(["device_code", "filename"]).sort_values("filename", ignore_index=True)
-
-
-def read_first_start(connection: Connection, flow: str) -> datetime | None:
-    """Return when the first run of a flow began, None when there was none."""
-    first: datetime | None = connection.execute(
-        select(func.min(runs.c.started_at)).where(runs.c.flow == flow)
-    ).scalar_one()
-    return first
