@@ -20,6 +20,7 @@ from pydantic import BaseModel, RootModel, SecretStr, ValidationError
 from deployments.changes import Change, Difference, Plan, differences
 from deployments.declared import PREFIX, explain
 from onc_mirror.errors import SettingsError
+from onc_mirror.redacting import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -102,7 +103,7 @@ def plan_blocks(client: SyncPrefectClient, blocks: Sequence[NotificationBlock]) 
         if found is None:
             changes.append(Change("block", f"{slug}/{BLOCK}", "create", apply))
         elif differing := differences(_content(block), found.data):
-            masked = tuple(Difference(one.field, "***", "***") for one in differing)
+            masked = tuple(Difference(one.field, MASK, MASK) for one in differing)
             changes.append(Change("block", f"{slug}/{BLOCK}", "update", apply, masked))
     surplus = [
         Change("block", f"{slug}/{BLOCK}", "delete", partial(client.delete_block_document, found.id))

@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from onc_mirror.alerts.posting import post
+from onc_mirror.alerts.posting import STEPS, post
 from onc_mirror.redacting import clean
 from onc_mirror.threads import within
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from onc_mirror.settings import AlertSettings
 
 logger = logging.getLogger(__name__)
-
-_STEPS = 3
 
 
 def ping_begun(settings: AlertSettings) -> None:
@@ -57,7 +55,7 @@ def ping_address(url: str, what: str) -> str:
 
 def _ping(settings: AlertSettings, what: str, sentence: str) -> bool:
     url = settings.ping_url.get_secret_value() if settings.ping_url else ""
-    trouble = post(ping_address(url, what), clean(sentence), "text/plain", settings.alert_timeout_s / _STEPS)
+    trouble = post(ping_address(url, what), clean(sentence), "text/plain", settings.alert_timeout_s / STEPS)
     if trouble:
         logger.warning("ping=%s taken=no detail=%r", what or "good", f"ONC_MIRROR_PING_URL: {trouble}.")
     return not trouble

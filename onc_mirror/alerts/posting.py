@@ -12,6 +12,9 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as NoAnswerError
 
+STEPS = 3
+"""Timeouts that a message may take in all: to connect, to be answered, and again."""
+
 _ATTEMPTS = 2
 _PAUSE_S = 0.5
 _REDIRECTS = 3

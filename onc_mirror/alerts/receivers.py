@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from onc_mirror.alerts.posting import post
+from onc_mirror.alerts.posting import STEPS, post
 from onc_mirror.alerts.telling import Kind
 from onc_mirror.alerts.words import json_of, text_of, title_of
 from onc_mirror.redacting import clean
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from onc_mirror.alerts.telling import Message
     from onc_mirror.settings import AlertSettings
-
-_STEPS = 3
-"""A message may take as many timeouts: to connect, to be answered, and again."""
 
 
 class Receiver(Protocol):
@@ -117,7 +114,7 @@ _TYPES = {
 
 def receivers_of(settings: AlertSettings) -> tuple[Receiver, ...]:
     """The receivers that are set; Apprise's are called by their scheme, and numbered when there are several."""
-    timeout_s = settings.alert_timeout_s / _STEPS
+    timeout_s = settings.alert_timeout_s / STEPS
     found: list[Receiver] = []
     if settings.alert_webhook is not None:
         found.append(Webhook(settings.alert_webhook.get_secret_value(), timeout_s))

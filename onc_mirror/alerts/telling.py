@@ -55,7 +55,7 @@ def due_messages(
     Returns:
         One message per cause and kind, what ended last.
     """
-    before = {(one.cause, one.subject): one for one in told}
+    before = {one.key: one for one in told}
     groups: dict[tuple[Kind, Cause], list[Alert]] = {}
     for alert in sorted(alerts, key=lambda one: one.key):
         cause = known_cause(alert)
@@ -79,8 +79,8 @@ def tellings_of(message: Message, receiver: str, now: datetime) -> tuple[Telling
 
 def all_told(alerts: Iterable[Alert], told: Sequence[Telling], receivers: Collection[str]) -> tuple[Alert, ...]:
     """The alerts that are over, and of which no receiver is to be told anything more."""
-    waiting = {(one.cause, one.subject) for one in told if one.receiver in receivers}
-    heard = {name: {(one.cause, one.subject) for one in told if one.receiver == name} for name in receivers}
+    waiting = {one.key for one in told if one.receiver in receivers}
+    heard = {name: {one.key for one in told if one.receiver == name} for name in receivers}
     return tuple(alert for alert in alerts if alert.ended_at and _is_done(alert, waiting, heard.values()))
 
 

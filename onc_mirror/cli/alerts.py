@@ -80,7 +80,7 @@ def _test(*, as_json: bool) -> int:
 
 
 def _told(alert: Alert, told: tuple[Telling, ...]) -> dict[str, str]:
-    mine = [one for one in told if (one.cause, one.subject) == alert.key]
+    mine = [one for one in told if one.key == alert.key]
     return {one.receiver: time_text(one.told_at) for one in mine}
 
 

@@ -86,6 +86,11 @@ class Telling:
     count: int
     latest: datetime
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """That of the alert."""
+        return self.cause, self.subject
+
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
