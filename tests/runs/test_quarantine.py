@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +14,13 @@ from onc_mirror.model import Decision, Grade
 from onc_mirror.quarantine.checks import look_up, retry
 from onc_mirror.quarantine.releasing import release
 from onc_mirror.store import open_store
+from tests.support.dying_mirror import run_and_die
 
 if TYPE_CHECKING:
     from onc_mirror.ledger import Dossier
     from onc_mirror.report.document import ReportedFile, RunReport
     from tests.support.mirrors import Bench
 
-ROOT = Path(__file__).parents[2]
 DEVICE = "TUMPMTSPECTROMETER001"
 VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
@@ -201,21 +198,8 @@ def test_a_bucket_out_of_reach_fails_the_release_and_changes_nothing(mirror: Ben
     assert released(mirror, Grade.SIZE)[0].exit_code == 0
 
 
-@pytest.mark.parametrize("effect", ["FileStore.publish"])
-def test_a_release_that_is_killed_is_repeated_and_ends_well(mirror: Bench, effect: str) -> None:
-    settings = mirror.settings
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONC_")} | {
-        "ONC_TOKEN": mirror.archive.token,
-        "ONC_MIRROR_ARCHIVE_URL": str(settings.archive_url),
-        "ONC_MIRROR_STORE_URL": settings.store_url,
-        "ONC_MIRROR_STATE_DIR": str(settings.state_dir),
-    }
-    command = [sys.executable, "-m", "tests.support.dying_mirror", effect, "quarantine", "release", VICTIM]
-    command += ["--grade", "structure"]
-    done = subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+def test_a_release_that_is_killed_is_repeated_and_ends_well(mirror: Bench) -> None:
+    run_and_die(mirror, "store.publish", "quarantine", "release", VICTIM, "--grade", "structure")
     assert KEY in mirror.objects()
     assert dossier(mirror).state == "quarantined"
     mirror.now = dossier(mirror).state_since + timedelta(days=10_000)  # past the lease of the killed one

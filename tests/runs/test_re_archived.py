@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.store import open_store
+from tests.support.dying_mirror import run_and_die
 from tests.support.stores import STORES
 
 if TYPE_CHECKING:
@@ -22,7 +18,6 @@ if TYPE_CHECKING:
 
     from tests.support.mirrors import Bench
 
-ROOT = Path(__file__).parents[2]
 DEVICE = "TUMPMTSPECTROMETER001"
 VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 FIRST_KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
@@ -61,20 +56,6 @@ def known_key(mirror: Bench) -> str:
     return str(entries["key"].iloc[0])
 
 
-def run_and_die(mirror: Bench, effect: str) -> None:
-    """Run the console script until it has had this effect, which kills it."""
-    settings = mirror.settings
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONC_")} | {
-        "ONC_TOKEN": mirror.archive.token,
-        "ONC_MIRROR_ARCHIVE_URL": str(settings.archive_url),
-        "ONC_MIRROR_STORE_URL": settings.store_url,
-        "ONC_MIRROR_STATE_DIR": str(settings.state_dir),
-    }
-    command = [sys.executable, "-m", "tests.support.dying_mirror", effect, "mirror", "--device", DEVICE]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
-
-
 def test_a_file_that_moved_to_another_day_leaves_its_old_copy_under_superseded_alone(mirrored: Bench) -> None:
     old = mirrored.objects()[FIRST_KEY]
     archive_again(mirrored, day="2022-05-01")
@@ -99,9 +80,8 @@ def test_a_file_that_moved_to_another_day_leaves_its_old_copy_under_superseded_a
 def test_a_kill_between_any_two_steps_of_that_loses_and_doubles_nothing(mirrored: Bench, effect: str) -> None:
     old = mirrored.objects()[FIRST_KEY]
     archive_again(mirrored, day="2022-05-01")
-    kind = "FileStore" if mirrored.settings.store_url.startswith("file:") else "S3Store"
 
-    run_and_die(mirrored, f"{kind}.{effect}")
+    run_and_die(mirrored, f"store.{effect}", "mirror", "--device", DEVICE)
 
     new = mirrored.archive.true_sha256(VICTIM)
     assert known_key(mirrored) == FIRST_KEY

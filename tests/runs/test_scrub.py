@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,17 +11,18 @@ from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import BucketMissingError
 from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.store import open_store
+from tests.support.dying_mirror import run_and_die
 from tests.support.mirrors import NOON, Bench, bench
 from tests.support.rot import rot
 from tests.support.stores import S3_STORES, STORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from onc_mirror.scrub.findings import Scrubbed
     from tests.support.archive import RunningArchive
 
-ROOT = Path(__file__).parents[2]
 DEVICE = "TUMPMTSPECTROMETER001"
 VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
@@ -256,10 +252,10 @@ def test_uploads_that_nobody_ended_are_aborted_after_a_day_below_the_prefix_alon
     assert open_uploads() == set(keys[1:3])
 
 
-@pytest.mark.parametrize("effect", ["FileStore.publish", "FileStore.write", "Ledger.record_many"])
+@pytest.mark.parametrize("effect", ["store.publish", "store.write", "ledger.record_many"])
 def test_a_scrub_that_is_killed_while_it_mends_is_ended_by_the_next_runs(mirror: Bench, effect: str) -> None:
     good, bad = mirror.objects()[KEY], rot(mirror, KEY)
-    _run_and_die(mirror, effect)
+    run_and_die(mirror, effect, "scrub")
     mirror.turn(mirror.now + timedelta(hours=1))
 
     hour = mirror.run(devices=(DEVICE,))
@@ -270,16 +266,3 @@ def test_a_scrub_that_is_killed_while_it_mends_is_ended_by_the_next_runs(mirror:
     assert list(quarantined(mirror).values()) == [bad]
     assert not mirror.objects("superseded/")
     assert unread(mirror) == 0
-
-
-def _run_and_die(mirror: Bench, effect: str) -> None:
-    """Run `onc-mirror scrub` until it has had this effect, which kills it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ONC_")} | {
-        "ONC_TOKEN": mirror.archive.token,
-        "ONC_MIRROR_ARCHIVE_URL": str(mirror.settings.archive_url),
-        "ONC_MIRROR_STORE_URL": mirror.settings.store_url,
-        "ONC_MIRROR_STATE_DIR": str(mirror.settings.state_dir),
-    }
-    command = [sys.executable, "-m", "tests.support.dying_mirror", effect, "scrub"]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
