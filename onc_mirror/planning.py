@@ -73,10 +73,9 @@ def plan(  # noqa: PLR0913 - by keyword
 
     Returns:
         One row per distinct file, sorted by `device_code` and `filename`, with the listing's columns and `decision`
-        (values of `Decision`), `reason` and `detail` (empty where there is nothing to say), `listed_rows` (how
-        many differing rows the listing had for the file; the one that the archive touched last is here) and the
-        ledger's `state`, `known_rule`, `attempts`, `next_try_at`, `key`, `sha256`, `size_bytes`, `mirrored_at` and
-        `revision`, missing where the ledger has none.
+        (values of `Decision`), `reason` and `detail` (empty where there is nothing to say), and the ledger's `state`,
+        `known_rule`, `attempts`, `next_try_at`, `key`, `sha256`, `size_bytes`, `mirrored_at` and `revision`, missing
+        where the ledger has none. Of several differing rows for a file the one that the archive touched last is here.
     """
     files = _one_row_per_file(listed)
     known = entries.rename(columns={"reason": "known_reason", "detail": "known_detail", "rule": "known_rule"})
@@ -175,18 +174,16 @@ def to_record(planned: pd.DataFrame) -> tuple[Outcome, ...]:
 
 
 def _one_row_per_file(listed: pd.DataFrame) -> pd.DataFrame:
-    """Sort by file; of several rows for one keep that which the archive touched last, and count them."""
+    """Sort by file; of several rows for one keep that which the archive touched last."""
     ordered = listed.sort_values(_KEY, ignore_index=True)
     doubled = ordered.duplicated(_KEY, keep=False)
     if not doubled.any():
-        return ordered.assign(listed_rows=1)
+        return ordered
     rows = ordered[doubled]
     # Whatever order the archive listed them in, the same row must win: after the times, its text decides.
     rank = pd.DataFrame({"at": _changed_at(rows), "size": rows["stored_bytes"], "text": rows.apply(_as_text, axis=1)})
     rows = rows.loc[rank.sort_values(["at", "size", "text"], na_position="first").index]
-    counts = rows.groupby(_KEY, sort=False)["filename"].transform("size")
-    winners = rows.assign(listed_rows=counts).drop_duplicates(_KEY, keep="last")
-    both = pd.concat([ordered[~doubled].assign(listed_rows=1), winners])
+    both = pd.concat([ordered[~doubled], rows.drop_duplicates(_KEY, keep="last")])
     return both.sort_values(_KEY, ignore_index=True)
 
 

@@ -241,13 +241,12 @@ def test_a_row_of_another_device_is_quarantined_and_does_not_hurt_that_device(le
     assert own[["decision", "reason"]].to_numpy().tolist() == [["fetch", "selected"]]
 
 
-def test_of_differing_rows_the_one_touched_last_wins_and_all_are_counted(ledger: Ledger) -> None:
+def test_of_differing_rows_the_one_touched_last_wins(ledger: Ledger) -> None:
     newest = replace(FILE, modified_at=NOON + timedelta(days=1), stored_bytes=1)
 
     frame = planned(ledger, FILE, newest, replace(FILE, modified_at=None, archived_at=None), archive_file(1))
 
     assert files_from_frame(frame) == (newest, archive_file(1))
-    assert frame["listed_rows"].tolist() == [3, 1]
 
 
 def test_an_empty_listing_is_an_empty_plan_with_the_same_types(ledger: Ledger) -> None:
