@@ -35,7 +35,6 @@ _COLUMNS = {
     "bad bytes": "quarantine_key",
     "what happened": "detail",
 }
-_LARGEST_NOTE = 2**20
 
 _devices = click.option("--device", "-d", "codes", multiple=True, metavar="CODE", help="Only files of this device.")
 _device = click.option("--device", "-d", "code", metavar="CODE", help="Its device, where several have such a file.")
@@ -213,17 +212,16 @@ def _read_note(dossier: Dossier) -> tuple[dict[str, Any] | None, str | None]:
     """Return the note beside the bad bytes, or why there is none to show; nothing of both where no bytes are."""
     if dossier.quarantine_key is None:
         return None, None
-    key = f"{dossier.quarantine_key}.json"
-    try:
-        from onc_mirror.store import open_store  # noqa: PLC0415 - only where there is a note
+    from onc_mirror.store import open_store  # noqa: PLC0415 - only where there is a note
+    from onc_mirror.transfer import quarantining  # noqa: PLC0415 - as above
 
-        with open_store(load_settings()) as store, store.open(key) as body:
-            note = json.loads(body.read(_LARGEST_NOTE))
+    key = quarantining.note_key(dossier.quarantine_key)
+    try:
+        with open_store(load_settings()) as store:
+            note = quarantining.parse_note(quarantining.read_note(store, dossier.quarantine_key))
     except MirrorError as error:
         return None, f"The note {key} cannot be read: {error}"
-    except (OSError, ValueError, RecursionError):
-        return None, f"The note {key} is not what was written there."
-    return (note, None) if isinstance(note, dict) else (None, f"The note {key} is not what was written there.")
+    return note, None if note is not None else f"The note {key} is not what was written there."
 
 
 def _print_facts(title: str, told: Mapping[str, str]) -> None:

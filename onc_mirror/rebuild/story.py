@@ -21,7 +21,6 @@ from onc_mirror.errors import ObjectMissingError, SettingsError
 from onc_mirror.flow_names import REBUILD
 from onc_mirror.layout import Kind, place_of
 from onc_mirror.model import ArchiveFile, Decision, Outcome
-from onc_mirror.reading import read_chunks
 from onc_mirror.rebuild.testimony import Heard, Stranger, hear_mirrored, hear_quarantined
 from onc_mirror.report.tally import MOST_NAMED, Tally
 from onc_mirror.retrying import with_retries
@@ -29,6 +28,7 @@ from onc_mirror.run.clocks import FIRST_WINDOW
 from onc_mirror.run.life import begun_run, close_run
 from onc_mirror.threads import side_by_side
 from onc_mirror.transfer.batch import NoWatcher
+from onc_mirror.transfer.quarantining import read_note
 from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _BATCH = 1000
-_LONGEST_NOTE = 32 * 2**20
 
 
 @dataclass(slots=True)
@@ -191,20 +190,15 @@ def _hear(mirror: Mirror, listed: StoredObject) -> Heard | Stranger | None:
         return Stranger(listed.key, "It was there a moment ago.")
     place = place_of(stored.key)
     if place is not None and place.kind is Kind.QUARANTINED:
-        return hear_quarantined(stored, _read_note(mirror, f"{stored.key}.json"))
+        return hear_quarantined(stored, _note(mirror, stored.key))
     return hear_mirrored(stored)
 
 
-def _read_note(mirror: Mirror, key: str) -> bytes | None:
-    note = bytearray()
+def _note(mirror: Mirror, key: str) -> bytes | None:
     try:
-        for chunk in read_chunks(mirror.store, key):
-            note += chunk
-            if len(note) > _LONGEST_NOTE:
-                return None
+        return read_note(mirror.store, key)
     except ObjectMissingError:
         return None
-    return bytes(note)
 
 
 def _ends(believed: Iterable[Heard]) -> Iterator[Outcome]:

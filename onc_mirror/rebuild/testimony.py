@@ -6,7 +6,6 @@ proven. What was put there by hand does not, or contradicts its own key, and is 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from onc_mirror.errors import UnsafeNameError
 from onc_mirror.layout import Kind, mirrored_key, place_of, quarantine_key
 from onc_mirror.model import DAMAGED_OBJECT, ArchiveFile, Decision, Grade, Outcome
 from onc_mirror.provenance import archive_fields
+from onc_mirror.transfer.quarantining import parse_note
 from onc_mirror.utc import as_utc
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def hear_quarantined(stored: StoredObject, note: bytes | None) -> Heard | Strang
     Returns:
         None for the damaged bytes of an object that has been replaced: they say nothing of their file.
     """
-    known, told = _proof(stored), _note(note)
+    known, told = _proof(stored), parse_note(note)
     if isinstance(known, str) or told is None:
         return Stranger(stored.key, known if isinstance(known, str) else "It has no note beside it that says why.")
     moment, sha256 = known
@@ -137,11 +137,3 @@ def _grade(text: Any) -> Grade | None:
         return Grade(text)
     except ValueError:
         return None
-
-
-def _note(note: bytes | None) -> dict[str, Any] | None:
-    try:
-        content = None if note is None else json.loads(note)
-    except (ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None

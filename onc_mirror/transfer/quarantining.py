@@ -1,4 +1,4 @@
-"""Putting bytes into quarantine: the object, and beside it a note that says why and of which archive row it is."""
+"""Bytes in quarantine: the object, and beside it a note that says why and of which archive row it is."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from onc_mirror.layout import quarantine_key
+from onc_mirror.reading import read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from onc_mirror.model import ArchiveFile, Fetched, Verdict
     from onc_mirror.store import ObjectStore
+
+_LONGEST_NOTE = 32 * 2**20
+"""An archive's row is in it, of whatever length."""
 
 
 def quarantine(
@@ -33,7 +37,7 @@ def quarantine(
         more: What the note says beyond that.
 
     Returns:
-        The key of the bytes; that of the note is the same with `.json`.
+        The key of the bytes.
 
     Raises:
         MirrorError: The store did not take them.
@@ -49,5 +53,34 @@ def quarantine(
         "archive_row": dict(file.row),
     }
     store.publish(key, fetched, metadata)
-    store.write(f"{key}.json", json.dumps(note, indent=2, default=str).encode(), "application/json")
+    store.write(note_key(key), json.dumps(note, indent=2, default=str).encode(), "application/json")
     return key
+
+
+def note_key(key: str) -> str:
+    """Where the note is beside bad bytes."""
+    return f"{key}.json"
+
+
+def read_note(store: ObjectStore, key: str) -> bytes | None:
+    """Read the note beside the bad bytes under `key`; None when it is longer than any that was written.
+
+    Raises:
+        ObjectMissingError: There is none.
+        MirrorError: The store does not hand it out.
+    """
+    note = bytearray()
+    for chunk in read_chunks(store, note_key(key)):
+        note += chunk
+        if len(note) > _LONGEST_NOTE:
+            return None
+    return bytes(note)
+
+
+def parse_note(note: bytes | None) -> dict[str, Any] | None:
+    """Return what a note says; None when it is not what was written there."""
+    try:
+        content = None if note is None else json.loads(note)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
