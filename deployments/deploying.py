@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.events import Event, RelatedResource, Resource
 
-from deployments.alerting import (
-    NOT_YET,
-    desired_automations,
-    desired_blocks,
-    plan_automations,
-    plan_blocks,
-)
+from deployments.automations import desired_automations, plan_automations
+from deployments.blocks import NOT_YET, desired_blocks, plan_blocks
 from deployments.declared import TAG
 from deployments.registering import desired, plan_deployments, plan_work_pools
 from deployments.server import connected, server_url

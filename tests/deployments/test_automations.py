@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prefect.server.events.schemas.automations import AutomationCreate
 
-from deployments.alerting import desired_blocks
+from deployments.blocks import desired_blocks
 from infra.sandbox.environment import part_environment
 from infra.sandbox.options import SandboxOptions
 from onc_mirror.settings import AlertSettings, load_settings

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from deployments.alerting import desired_automations, desired_blocks
+from deployments.automations import desired_automations
+from deployments.blocks import desired_blocks
 from deployments.declared import SHIPPED, read_declaration
 from deployments.registering import desired
 from onc_mirror.errors import SettingsError

@@ -1,8 +1,7 @@
-"""Automations and the notification blocks that they speak through.
+"""The notification blocks that automations speak through.
 
 The addresses of those who are told come from the settings ONC_MIRROR_ALERT_WEBHOOK and ONC_MIRROR_ALERT_URLS, go to
-the server as secrets of blocks, which it keeps encrypted, and are shown nowhere. An action that names the block
-becomes one for each block there is.
+the server as secrets of blocks, which it keeps encrypted, and are shown nowhere.
 """
 
 from __future__ import annotations
@@ -13,24 +12,19 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
-from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
-from pydantic import BaseModel, RootModel, SecretStr, ValidationError
+from pydantic import SecretStr
 
 from deployments.changes import Change, Difference, Plan, differences
-from deployments.declared import PREFIX, explain
-from onc_mirror.errors import SettingsError
 from onc_mirror.redacting import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from prefect.blocks.abstract import NotificationBlock
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import BlockDocument
-    from prefect.events.schemas.automations import Automation as Present
 
-    from deployments.declared import Automation
     from onc_mirror.settings import AlertSettings
 
 BLOCK = "onc-mirror-alerts"
@@ -40,7 +34,6 @@ NOT_YET = UUID(int=0)
 """Stands for the id of a block that is still to be made."""
 
 _KINDS: tuple[type[NotificationBlock], ...] = (CustomWebhookNotificationBlock, SlackWebhook)
-_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,77 +121,3 @@ def _silence(present: Mapping[str, object]) -> tuple[str, ...]:
 def _content(block: NotificationBlock) -> dict[str, Any]:
     plain = block.model_dump(mode="json", context={"include_secrets": True}, exclude_unset=True)
     return {name: value for name, value in plain.items() if name in type(block).model_fields}
-
-
-def desired_automations(declared: Iterable[Automation], block_ids: Sequence[UUID]) -> list[AutomationCore]:
-    """What a server shall hold of the declared automations; without any blocks only those that need none.
-
-    Raises:
-        SettingsError: One is none by Prefect's schema, or has a key that Prefect does not know.
-    """
-    made = []
-    for one in declared:
-        content = one.model_dump()
-        content["actions"] = [each for action in content["actions"] for each in _spoken(one.name, action, block_ids)]
-        try:
-            automation = AutomationCore.model_validate(content)
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            raise SettingsError(f"automations.{one.name}.{explain(problem, content)}") from None
-        if unknown := sorted(_unknown(content, automation)):
-            raise SettingsError(f"automations.{one.name}: Prefect knows no {', '.join(unknown)} there.")
-        if automation.actions:
-            made.append(automation)
-    return made
-
-
-def _spoken(name: str, action: dict[str, Any], block_ids: Sequence[UUID]) -> list[dict[str, Any]]:
-    if "block" not in action:
-        return [action]
-    if action["block"] != BLOCK:
-        raise SettingsError(f"automations.{name}: names the block {action['block']!r}, and there is only {BLOCK!r}.")
-    rest = {key: value for key, value in action.items() if key != "block"}
-    return [{**rest, "block_document_id": one} for one in block_ids]
-
-
-def _unknown(content: Any, made: Any) -> set[str]:
-    """Keys that Prefect has passed over."""
-    if isinstance(content, list):
-        return set().union(*(_unknown(*pair) for pair in zip(content, made, strict=True)))
-    if not isinstance(content, dict) or not isinstance(made, BaseModel) or isinstance(made, RootModel):
-        return set()
-    fields = type(made).model_fields
-    nested = (_unknown(value, getattr(made, key)) for key, value in content.items() if key in fields)
-    return (set(content) - set(fields)).union(*nested)
-
-
-def plan_automations(client: SyncPrefectClient, declared: Sequence[AutomationCore]) -> Plan:
-    """Say which of our automations are to be made, changed or deleted."""
-    present: dict[str, list[Present]] = {}
-    for found in _all(client):
-        if found.name.startswith(PREFIX):
-            present.setdefault(found.name, []).append(found)
-    changes = []
-    for one in declared:
-        kept = next(iter(present.get(one.name, [])), None)
-        present[one.name] = present.get(one.name, [])[1:]
-        if kept is None:
-            changes.append(Change("automation", one.name, "create", partial(client.create_automation, one)))
-        elif differing := differences(one.model_dump(exclude={"enabled"}), kept.model_dump()):
-            apply = partial(client.update_automation, kept.id, one.model_copy(update={"enabled": kept.enabled}))
-            changes.append(Change("automation", one.name, "update", apply, differing))
-    unchanged = len(declared) - len(changes)
-    for name, surplus in present.items():
-        changes.extend(
-            Change("automation", name, "delete", partial(client.delete_automation, found.id)) for found in surplus
-        )
-    return Plan(tuple(changes), unchanged)
-
-
-def _all(client: SyncPrefectClient) -> list[Present]:
-    found: list[Present] = []
-    while True:
-        page = client.read_automations(limit=_PAGE, offset=len(found))
-        found += page
-        if len(page) < _PAGE:
-            return found
