@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onc_mirror.flow_names import HOURLY
+from onc_mirror.ledger.summarising import RUNNING
 from onc_mirror.utc import time_text
 from onc_mirror.wording import span_text
 
@@ -41,7 +42,7 @@ def liveness(ledger: Ledger, within: timedelta, now: datetime) -> Liveness:
     good = f"last good run ended at {time_text(success, 'seconds')}" if success else "no run has ended well yet"
     if success is not None and now - success <= within:
         return Liveness(alive=True, detail=f"Alive: the {good}.")
-    at_work = [run for run in ledger.runs(_LAST_RUNS) if run.flow == HOURLY and run.state_at(now) == "running"]
+    at_work = [run for run in ledger.runs(_LAST_RUNS) if run.flow == HOURLY and run.state_at(now) == RUNNING]
     if at_work:
         since = time_text(at_work[0].started_at, "seconds")
         return Liveness(alive=True, detail=f"Alive: run {at_work[0].run_id} is at work since {since}; {good}.")

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from onc_mirror.report.document import RunReport
     from onc_mirror.selection import Selection
 
-RUNNING = "running"
-
 
 class Ledger:
     """What became of every archive file ever listed. `open_ledger` makes it.
@@ -108,7 +106,7 @@ class Ledger:
             process: The process it lives in, as `processes` names it.
             link: Where it can be looked at.
         """
-        row = {"run_id": run_id, "flow": flow, "started_at": now, "state": RUNNING}
+        row = {"run_id": run_id, "flow": flow, "started_at": now, "state": summarising.RUNNING}
         row |= {"alive_until": alive_until, "process": process, "link": link}
         with self._database.writing() as connection:
             connection.execute(insert_into(runs, self._database.dialect).on_conflict_do_nothing(), row)

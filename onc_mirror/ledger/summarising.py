@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+RUNNING = "running"
 KILLED = "killed"
 
 

@@ -15,6 +15,7 @@ from onc_mirror.ledger.beginnings import NEVER_LISTED
 from onc_mirror.ledger.summarising import KILLED
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.model import State
+from onc_mirror.report.document import SUCCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from onc_mirror.ledger.transactions import Transactions
-
-_SUCCESSES = ("completed", "completed-with-held")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +153,7 @@ def _flow(connection: Connection, flow: str, states: Mapping[str, tuple[int, dat
         .order_by(runs.c.finished_at.desc())
         .limit(1)
     ).one_or_none()
-    successes = [at for state in _SUCCESSES if state in states and (at := states[state][1]) is not None]
+    successes = [at for state in SUCCESSES if state in states and (at := states[state][1]) is not None]
     return FlowVitals(
         flow=flow,
         ended=MappingProxyType({state: number for state, (number, _) in states.items()}),

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 RunState = Literal["completed", "completed-with-held", "failed"]
 
+SUCCESSES: tuple[RunState, ...] = ("completed", "completed-with-held")
+"""States of runs in which nothing failed."""
+
 NO_DEVICE = ""
 """In place of a device: what concerns the whole run."""
 
