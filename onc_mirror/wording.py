@@ -85,6 +85,22 @@ def span_text(span: timedelta) -> str:
     return f"{hours:.3g} h" if hours < _HOURS_TOLD else f"{hours / 24:.3g} days"
 
 
+def duration_text(seconds: float) -> str:
+    """A duration for people.
+
+    >>> duration_text(42), duration_text(3600), duration_text(200_000)
+    ('42 s', '1 h 0 min', '2 d 7 h')
+    """
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+
+
 def printable(text: str, *, keep: str = "") -> str:
     r"""Return `text` with all escaped that could move a cursor, hide something or is in no UTF-8.
 

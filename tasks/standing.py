@@ -14,9 +14,8 @@ from onc_mirror.ledger.vitals import DeviceVitals
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import State
 from onc_mirror.report.document import RunReport
-from onc_mirror.transfer.progress import duration_text
 from onc_mirror.utc import time_text
-from onc_mirror.wording import printable, size_text
+from onc_mirror.wording import duration_text, printable, size_text
 from tasks.ending import MOST_ROWS
 from tasks.policy import UNCACHED, safely
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from onc_mirror.transfer.progress import duration_text
-from onc_mirror.wording import counted, days_text, size_text
+from onc_mirror.wording import counted, days_text, duration_text, size_text
 
 if TYPE_CHECKING:
     from onc_mirror.backfill.forecasting import Forecast

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from onc_mirror.model import Decision
 from onc_mirror.transfer.batch import NoWatcher, Watcher
-from onc_mirror.wording import counted, size_text
+from onc_mirror.wording import counted, duration_text, size_text
 
 if TYPE_CHECKING:
     from onc_mirror.model import Outcome
@@ -143,19 +143,3 @@ class Progress:
         if not counts.listed:
             return 0
         return max(counts.bytes, counts.bytes * counts.slices // counts.listed)
-
-
-def duration_text(seconds: float) -> str:
-    """A duration for people.
-
-    >>> duration_text(42), duration_text(3600), duration_text(200_000)
-    ('42 s', '1 h 0 min', '2 d 7 h')
-    """
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes} min"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
