@@ -16,18 +16,13 @@ from infra.sandbox.archive.sea import Span
 from onc_mirror.archive.rows import parse_time
 from onc_mirror.errors import (
     ArchiveBusyError,
-    ConnectionLostError,
-    GarbledAnswerError,
     NotReadyError,
-    StalledError,
     TokenRejectedError,
-    TruncatedBodyError,
     UnknownDeviceError,
-    WrongBodyError,
-    WrongSizeError,
 )
 from onc_mirror.model import TimeWindow
 from onc_mirror.transfer.downloading import download
+from tests.support.archive_troubles import OF_DOWNLOADS, OF_LISTINGS
 from tests.support.memory_archive import MemoryArchive
 from tests.support.opening import open_archive
 
@@ -258,24 +253,7 @@ def test_damage_that_keeps_the_size_arrives_as_other_bytes(subject: Subject, tmp
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (Kind.STALL, StalledError),
-        (Kind.RESET, TruncatedBodyError),
-        (Kind.CUT, TruncatedBodyError),
-        (Kind.CHUNKED_CUT, ConnectionLostError),
-        (Kind.TOO_MANY_REQUESTS, ArchiveBusyError),
-        (Kind.SERVER_ERROR, ArchiveBusyError),
-        (Kind.UNAVAILABLE, ArchiveBusyError),
-        (Kind.STATUS, ArchiveBusyError),
-        (Kind.HTML, WrongBodyError),
-        (Kind.JSON, WrongBodyError),
-        (Kind.GZIP, WrongBodyError),
-        (Kind.SHORT, WrongSizeError),
-        (Kind.ZERO_LENGTH, WrongSizeError),
-        (Kind.INJECTED_TEXT, WrongSizeError),
-        (Kind.TOKEN_REVOKED, TokenRejectedError),
-    ],
+    ("kind", "expected"), [*OF_DOWNLOADS, (Kind.STATUS, ArchiveBusyError), (Kind.TOKEN_REVOKED, TokenRejectedError)]
 )
 def test_trouble_with_a_download_has_its_type_and_leaves_nothing(
     subject: Subject, tmp_path: Path, kind: Kind, expected: type[MirrorError]
@@ -290,23 +268,7 @@ def test_trouble_with_a_download_has_its_type_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (Kind.STALL, StalledError),
-        (Kind.RESET, (TruncatedBodyError, ConnectionLostError)),
-        (Kind.CUT, TruncatedBodyError),
-        (Kind.CHUNKED_CUT, ConnectionLostError),
-        (Kind.TOO_MANY_REQUESTS, ArchiveBusyError),
-        (Kind.SERVER_ERROR, ArchiveBusyError),
-        (Kind.UNAVAILABLE, ArchiveBusyError),
-        (Kind.STATUS, ArchiveBusyError),
-        (Kind.HTML, GarbledAnswerError),
-        (Kind.JSON, GarbledAnswerError),
-        (Kind.GARBLED_JSON, GarbledAnswerError),
-        (Kind.TOKEN_REVOKED, TokenRejectedError),
-    ],
-)
+@pytest.mark.parametrize(("kind", "expected"), OF_LISTINGS)
 def test_trouble_with_a_listing_has_its_type(subject: Subject, kind: Kind, expected: Any) -> None:
     subject.inside.fault(kind, endpoint="device")
 

@@ -14,24 +14,19 @@ from infra.sandbox.archive.config import ArchiveConfig
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.archive import Product
 from onc_mirror.errors import (
-    ArchiveBusyError,
     ConnectionLostError,
     ConnectTimeoutError,
-    GarbledAnswerError,
     ListingIncompleteError,
     MirrorError,
     NotReadyError,
     RequestRejectedError,
-    StalledError,
     TokenRejectedError,
-    TruncatedBodyError,
     UnknownDeviceError,
-    WrongBodyError,
-    WrongSizeError,
 )
 from onc_mirror.model import TimeWindow
 from onc_mirror.transfer.downloading import download
 from tests.support.archive import RunningArchive, running_archive
+from tests.support.archive_troubles import OF_DOWNLOADS, OF_LISTINGS
 from tests.support.opening import CANARY, open_archive
 from tests.support.secrecy import everything_printed
 
@@ -202,23 +197,7 @@ def test_token_is_in_no_row(sea: RunningArchive, archive: OncArchive) -> None:
     assert CANARY not in repr(found)
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (Kind.STALL, StalledError),
-        (Kind.RESET, (TruncatedBodyError, ConnectionLostError)),
-        (Kind.CUT, TruncatedBodyError),
-        (Kind.CHUNKED_CUT, ConnectionLostError),
-        (Kind.TOO_MANY_REQUESTS, ArchiveBusyError),
-        (Kind.SERVER_ERROR, ArchiveBusyError),
-        (Kind.UNAVAILABLE, ArchiveBusyError),
-        (Kind.STATUS, ArchiveBusyError),
-        (Kind.HTML, GarbledAnswerError),
-        (Kind.JSON, GarbledAnswerError),
-        (Kind.GARBLED_JSON, GarbledAnswerError),
-        (Kind.TOKEN_REVOKED, TokenRejectedError),
-    ],
-)
+@pytest.mark.parametrize(("kind", "expected"), OF_LISTINGS)
 def test_listing_trouble_has_its_type_and_keeps_the_token(
     sea: RunningArchive, archive: OncArchive, kind: Kind, expected: Any
 ) -> None:
@@ -237,24 +216,7 @@ def test_listing_trouble_has_its_type_and_keeps_the_token(
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        (Kind.STALL, StalledError),
-        (Kind.RESET, TruncatedBodyError),
-        (Kind.CUT, TruncatedBodyError),
-        (Kind.CHUNKED_CUT, ConnectionLostError),
-        (Kind.TOO_MANY_REQUESTS, ArchiveBusyError),
-        (Kind.SERVER_ERROR, ArchiveBusyError),
-        (Kind.UNAVAILABLE, ArchiveBusyError),
-        (Kind.HTML, WrongBodyError),
-        (Kind.JSON, WrongBodyError),
-        (Kind.GZIP, WrongBodyError),
-        (Kind.SHORT, WrongSizeError),
-        (Kind.ZERO_LENGTH, WrongSizeError),
-        (Kind.INJECTED_TEXT, WrongSizeError),
-        (Kind.NOT_READY, NotReadyError),
-        (Kind.VANISHED, NotReadyError),
-    ],
+    ("kind", "expected"), [*OF_DOWNLOADS, (Kind.NOT_READY, NotReadyError), (Kind.VANISHED, NotReadyError)]
 )
 def test_download_trouble_has_its_type_and_leaves_nothing(
     sea: RunningArchive, archive: OncArchive, kind: Kind, expected: type[MirrorError], tmp_path: Path
