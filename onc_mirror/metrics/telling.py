@@ -25,7 +25,7 @@ def keep_counts(meter: Meter, ledger: Ledger) -> None:
         logger.warning("counts=not-kept reason=%s detail=%r", error.reason, str(error))
 
 
-def tell(ledger: Ledger, settings: MetricsSettings, now: datetime) -> None:
+def write_metrics(ledger: Ledger, settings: MetricsSettings, now: datetime) -> None:
     """Write all metrics to the file that the settings name, as a whole or not at all; nothing when they name none."""
     if settings.metrics_file is None:
         return

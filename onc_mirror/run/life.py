@@ -21,7 +21,7 @@ from onc_mirror.errors import MirrorError
 from onc_mirror.faults import named
 from onc_mirror.flow_names import HOURLY
 from onc_mirror.layout import report_key
-from onc_mirror.metrics.telling import keep_counts, tell
+from onc_mirror.metrics.telling import keep_counts, write_metrics
 from onc_mirror.repeats import repeats_heard
 from onc_mirror.report.document import INTERRUPTED, NO_DEVICE, DeviceError
 from onc_mirror.report.tally import Tally
@@ -88,7 +88,7 @@ def begun_run(mirror: Mirror, flow: str, run_id: str | None = None, link: str | 
         note_end(mirror, run.run_id, flow)
     finally:
         keep()
-        tell(mirror.ledger, mirror.settings, mirror.clock())
+        write_metrics(mirror.ledger, mirror.settings, mirror.clock())
 
 
 def begin_run(mirror: Mirror, flow: str, run_id: str | None = None, link: str | None = None) -> Run:
