@@ -197,6 +197,7 @@ def _changed_at(rows: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _changed(rows: pd.DataFrame) -> pd.Series[bool]:
+    """As `ledger.rows.has_changed`, of many rows."""
     changed_at, settled_at = _changed_at(rows), rows["settled_at"]
     later = (changed_at > settled_at) | (changed_at.notna() & settled_at.isna())
     return later | (rows["expected_bytes"] != rows["settled_bytes"]).fillna(False).astype(bool)

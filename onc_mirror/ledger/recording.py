@@ -160,7 +160,7 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             # Only a file that was held stands on the ladder already, also when a filter left it out since; any other,
             # or another row of it, begins it.
             climbing = or_(files.c.state == State.HELD, files.c.state == State.FILTERED)
-            before = case((~climbing, 0), (_is_later(new), 0), else_=files.c.attempts)
+            before = case((~climbing, 0), (_has_changed(new), 0), else_=files.c.attempts)
             values["attempts"] = before + new.attempts
         if state is State.MIRRORED:
             # An object that was only found again is what it was; of another nobody has said what it contains.
@@ -172,14 +172,14 @@ def outcome_statement(dialect: str, state: State, grounds: Grounds) -> Insert:
             values["damage_found_at"] = case((newly, new.damaged_at), else_=files.c.damage_found_at)
             # An older row is a stale answer.
             unknown = and_(files.c.settled_at.is_(None), files.c.settled_bytes.is_(None))
-            tried = and_(new.attempts > 0, or_(unknown, _is_later(new)))
+            tried = and_(new.attempts > 0, or_(unknown, _has_changed(new)))
             values |= {name: case((tried, new[name]), else_=files.c[name]) for name in SETTLED}
         return values
 
     return _upsert(dialect, changes, lambda new: _guard(new, state, grounds))
 
 
-def _is_later(new: Any) -> ColumnElement[bool]:
+def _has_changed(new: Any) -> ColumnElement[bool]:
     """As `rows.has_changed`; unknown, and so no, where a time or a size is."""
     appeared = and_(files.c.settled_at.is_(None), new.settled_at.is_not(None))
     return or_(new.settled_at > files.c.settled_at, appeared, new.settled_bytes != files.c.settled_bytes)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from onc_mirror.frames import files_from_frame, listing_frame
 from onc_mirror.model import Decision, Outcome
-from onc_mirror.planning import outcomes, plan, to_record
+from onc_mirror.planning import RE_ARCHIVED, outcomes, plan, to_record
 from onc_mirror.selection import Selection
 from tests.support.archive_files import DEVICE, any_text, archive_file, archive_files, bounded
 
@@ -103,3 +103,30 @@ def test_planning_costs_microseconds_per_file(ledger: Ledger) -> None:
 
     assert len(decided) == 20_000
     assert time.process_time() - began < 1
+
+
+_moments = st.sampled_from([None, NOON, SOON])
+_versions = st.builds(
+    lambda **fields: replace(archive_file(), **fields),
+    archived_at=_moments,
+    modified_at=_moments,
+    stored_bytes=st.sampled_from([None, 1, 2]),
+)
+
+
+@bounded
+@given(was=_versions, now_is=_versions)
+def test_planner_and_ledger_agree_on_whether_a_row_has_changed(
+    ledger: Ledger, was: ArchiveFile, now_is: ArchiveFile
+) -> None:
+    device = next(_devices)
+    old, new = (replace(row, device_code=device) for row in (was, now_is))
+    ledger.record(Outcome(old, Decision.FAILED, "stalled"), run_id=RUN, now=NOON)
+
+    begins_anew = ledger.trials.of(new).failed == 0
+    reason = planned(ledger, device, [new])["reason"].item()
+    ledger.record(Outcome(new, Decision.FAILED, "stalled"), run_id=RUN, now=NOON)
+
+    assert ledger.entries(device)["attempts"].item() == (1 if begins_anew else 2)
+    if old.changed_at is not None or old.expected_bytes is not None:
+        assert (reason == RE_ARCHIVED) == begins_anew
