@@ -13,7 +13,6 @@ from tests.support.mirrors import bench
 from tests.support.raw_server import unused_url
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from onc_mirror.report.document import RunReport
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 
 DEVICE = "TUMPMTSPECTROMETER001"
 HOUR = timedelta(hours=1)
-
-
-def watermark(mirror: Bench) -> datetime | None:
-    with mirror.open() as parts:
-        return parts.ledger.watermark(DEVICE)
 
 
 def troubles(report: RunReport) -> list[tuple[str, str]]:
@@ -46,7 +40,7 @@ def test_clocks_that_are_apart_are_told_and_pass_nothing(mirror: Bench, ours_ahe
     assert troubles(report) == [("", "clock-apart")]
     assert report.exit_code == 1
     assert f"{-ours_ahead / timedelta(minutes=1):+.0f} min" in report.errors[0].detail
-    mark = watermark(mirror)
+    mark = mirror.watermark(DEVICE)
     assert mark is not None
     assert mark <= min(true, mirror.now)
     assert report.listed, "the run goes on"
@@ -66,7 +60,7 @@ def test_without_the_archives_time_no_watermark_moves(
 ) -> None:
     for _ in range(runs_before):
         mirror.run(devices=(DEVICE,))
-    before = watermark(mirror)
+    before = mirror.watermark(DEVICE)
     mirror.now += 25 * HOUR
     monkeypatch.setattr(OncArchive, "measure_clock", stalled)
 
@@ -74,7 +68,7 @@ def test_without_the_archives_time_no_watermark_moves(
 
     assert troubles(report) == [("", "clock-unknown")]
     assert report.exit_code == 1
-    assert watermark(mirror) == before
+    assert mirror.watermark(DEVICE) == before
 
 
 def test_a_watermark_in_the_archives_future_is_told_until_its_time_comes(mirror: Bench) -> None:
@@ -107,13 +101,13 @@ def test_a_clock_ahead_of_an_archive_out_of_reach_puts_no_first_window_into_the_
     cut_off = bench(mirror.archive, tmp_path, archive_url=unused_url())
     cut_off.now = true + 25 * HOUR
     assert cut_off.run(devices=(DEVICE,)).exit_code == 1
-    assert watermark(cut_off) == true + 24 * HOUR  # nobody was there to say that it is wrong
+    assert cut_off.watermark(DEVICE) == true + 24 * HOUR  # nobody was there to say that it is wrong
     mirror.now = true if set_right else true + 25 * HOUR
 
     report = mirror.run(devices=(DEVICE,))
 
     assert report.mirrored == 10
     assert troubles(report) == ([] if set_right else [("", "clock-apart")])
-    mark = watermark(mirror)
+    mark = mirror.watermark(DEVICE)
     assert mark is not None
     assert true - timedelta(minutes=1) < mark <= true

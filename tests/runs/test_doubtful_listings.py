@@ -13,23 +13,17 @@ from tests.support.archive import running_archive
 from tests.support.mirrors import NOON, Bench, bench
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
 DEVICE = "TUMPMTSPECTROMETER001"
 HOUR = timedelta(hours=1)
 
 
-def watermark(mirror: Bench) -> datetime | None:
-    with mirror.open() as parts:
-        return parts.ledger.watermark(DEVICE)
-
-
 def test_a_listing_that_is_suddenly_empty_is_no_success_and_the_next_good_one_lacks_nothing(
     lone_mirror: Bench,
 ) -> None:
     lone_mirror.run(devices=(DEVICE,))
-    before = watermark(lone_mirror)
+    before = lone_mirror.watermark(DEVICE)
     lone_mirror.turn(lone_mirror.now + HOUR)
     lone_mirror.archive.fault(Kind.EMPTY_LISTING, device=DEVICE)
 
@@ -37,11 +31,11 @@ def test_a_listing_that_is_suddenly_empty_is_no_success_and_the_next_good_one_la
 
     assert (doubtful.exit_code, doubtful.state) == (1, "failed")
     assert [(error.device, error.reason) for error in doubtful.errors] == [(DEVICE, "suspicious-listing")]
-    assert watermark(lone_mirror) == before
+    assert lone_mirror.watermark(DEVICE) == before
     lone_mirror.archive.faults.clear()
     good = lone_mirror.run(devices=(DEVICE,))
     assert good.exit_code == 0
-    assert watermark(lone_mirror) == lone_mirror.now
+    assert lone_mirror.watermark(DEVICE) == lone_mirror.now
     lone_mirror.assert_promises_hold(good)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from onc_mirror.hour import mirror_hour
@@ -14,6 +16,7 @@ from onc_mirror.mirror import open_mirror
 from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.settings import MirrorSettings, load_settings
 from onc_mirror.store import ObjectStore, open_store
+from onc_mirror.validation import Validator
 from tests.support.promises import broken_promises, look_around
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class Bench:
     @contextmanager
     def open(self) -> Iterator[Mirror]:
         with open_mirror(self.settings, clock=lambda: self.now) as mirror:
+            mirror.validator = _validator(self.settings.validation_timeout_s, self.settings.validation_memory)
             yield mirror
 
     def run(self, **request: Any) -> RunReport:
@@ -65,6 +69,10 @@ class Bench:
             entries = ledger.entries(device_code)
         columns = (entries[name].fillna("").astype(str) for name in ("filename", "state", "reason"))
         return {name: (state, reason) for name, state, reason in zip(*columns, strict=True)}
+
+    def watermark(self, device_code: str) -> datetime | None:
+        with open_ledger(self.settings.ledger) as ledger:
+            return ledger.watermark(device_code)
 
     def assert_promises_hold(self, report: RunReport) -> None:
         """All that `broken_promises` looks for is as promised after the run of this report."""
@@ -94,6 +102,14 @@ def on_ladder(mirror: Bench, delays: tuple[timedelta, ...]) -> Bench:
         update={"hold_delays": delays, "retry_delays_s": (), "stall_timeout_s": 30.0}
     )
     return mirror
+
+
+@cache
+def _validator(timeout_s: float, memory_bytes: int) -> Validator:
+    """One for all mirrors of a worker: its processes take longer to start than a run of a few files."""
+    validator = Validator(timeout_s, memory_bytes, processes=2)
+    atexit.register(validator.close)
+    return validator
 
 
 def _sha256(store: ObjectStore, key: str) -> str:
