@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -27,14 +26,14 @@ from onc_mirror.run import life
 from onc_mirror.run.life import Run
 from onc_mirror.transfer.progress import Progress
 from onc_mirror.wording import printable
-from tasks.ending import MOST_ROWS
 from tasks.policy import UNCACHED, safely
 from tasks.starting import MOST_DAYS
+from tasks.tables import MOST_ROWS, show_table
 
 if TYPE_CHECKING:
     from prefect import State
 
-_NOTHING_TO_FETCH = [{"device": "", "day": "", "files": 0, "bytes": 0}]
+_NOTHING_TO_FETCH = {"device": "", "day": "", "files": 0, "bytes": 0}
 
 
 @task(name="begin-backfill", **UNCACHED)
@@ -79,9 +78,7 @@ def show_forecast(forecast: Forecast) -> None:
         {"device": day.device, "day": day.day, "files": day.files, "bytes": day.bytes}
         for day in forecast.days[:MOST_ROWS]
     ]
-    create_table_artifact(
-        key="backfill-forecast", table=rows or _NOTHING_TO_FETCH, description=printable(forecast_sentence(forecast))
-    )
+    show_table("backfill-forecast", forecast_sentence(forecast), rows, nothing=_NOTHING_TO_FETCH)
 
 
 def fill_slices(mirror: Mirror, span: Span, tally: Tally, progress: Progress) -> None:

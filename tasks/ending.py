@@ -1,4 +1,4 @@
-"""How a run looks when it is over: its final state, and how much of a table is shown."""
+"""How a run looks when it is over: its final state."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from onc_mirror.wording import printable
 
 if TYPE_CHECKING:
     from prefect import State
-
-MOST_ROWS = 200
-"""The UI shows a table as a whole, and a database row holds it."""
 
 
 def final_state(sentence: str, exit_code: int, attention: str = "CompletedWithHeld") -> State[None]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Device, Outcome
@@ -17,15 +17,16 @@ from onc_mirror.reconcile.words import closing_sentence, count_rows, difference_
 from onc_mirror.run.gathering import Gathered, Inquiry, MirrorRequest
 from onc_mirror.run.life import Run
 from onc_mirror.wording import printable
-from tasks.ending import MOST_ROWS, final_state
+from tasks.ending import final_state
 from tasks.policy import UNCACHED, retries, safely
+from tasks.tables import MOST_ROWS, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prefect import State
 
-_NOTHING = [{"": "none"}]
+_NOTHING = {"": "none"}
 
 
 @task(name="fix-window", **UNCACHED)
@@ -76,8 +77,7 @@ def show_reconciliation(found: Reconciliation) -> None:
         "witness": (witness_rows(found)[:MOST_ROWS], "where the archive lists other files than it counts"),
     }
     for name, (rows, description) in tables.items():
-        table = [{key: _shown(value) for key, value in row.items()} for row in rows]
-        create_table_artifact(key=f"reconcile-{name}", table=table or _NOTHING, description=f"{run}: {description}.")
+        show_table(f"reconcile-{name}", f"{run}: {description}.", rows, nothing=_NOTHING)
     create_markdown_artifact(
         key="reconcile-summary", markdown=printable(closing_sentence(found)), description=f"{run}."
     )
@@ -95,7 +95,3 @@ def survey_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) 
 def reconcile_state(found: Reconciliation) -> State[None]:
     """The state that a reconcile ends in."""
     return final_state(closing_sentence(found), found.exit_code, "CompletedWithFindings")
-
-
-def _shown(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else value

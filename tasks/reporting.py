@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 
 from onc_mirror.layout import report_key
 from onc_mirror.mirror import Mirror
@@ -18,13 +18,15 @@ from onc_mirror.run.life import Run
 from onc_mirror.wording import closing_sentence, printable
 from tasks.ending import final_state
 from tasks.policy import UNCACHED, safely
+from tasks.tables import show_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from prefect import State
 
-_NOTHING_PLANNED = [{"device": "", "files": 0, "bytes": 0}]
-_NOTHING_WRONG = [{"device": "", "file": "", "decision": "", "reason": "", "what happened": "Nothing is wrong."}]
+_NOTHING_PLANNED = {"device": "", "files": 0, "bytes": 0}
+_NO_DEVICE = {"device": ""}
+_NOTHING_WRONG = {"device": "", "file": "", "decision": "", "reason": "", "what happened": "Nothing is wrong."}
 
 
 @task(name="show-plan", **UNCACHED)
@@ -36,11 +38,8 @@ def show_plan(run: Run, planned: pd.DataFrame) -> None:
     for file in files:
         sizes.setdefault(file.device_code, []).append(file.expected_bytes or 0)
     rows = [{"device": code, "files": len(some), "bytes": sum(some)} for code, some in sorted(sizes.items())]
-    create_table_artifact(
-        key=f"{run.flow}-plan",
-        table=rows or _NOTHING_PLANNED,
-        description=f"Run {run.run_id}: what is to be transferred, per device.",
-    )
+    description = f"Run {run.run_id}: what is to be transferred, per device."
+    show_table(f"{run.flow}-plan", description, rows, nothing=_NOTHING_PLANNED)
 
 
 @task(name="finish-run", **UNCACHED)
@@ -54,16 +53,11 @@ def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: list[Outc
 @safely
 def show_run(run: Run, report: RunReport, store_url: str) -> None:
     """Put the run's tables where the Prefect UI shows them."""
-    create_table_artifact(
-        key=f"{report.flow}-devices",
-        table=[asdict(counts) for counts in report.by_device],
-        description=f"Run {report.run_id}: what became of every listed file, per device.",
-    )
-    create_table_artifact(
-        key=f"{report.flow}-attention",
-        table=_attention(report) or _NOTHING_WRONG,
-        description=f"Run {report.run_id}: what needs attention, and why.",
-    )
+    devices = [asdict(counts) for counts in report.by_device]
+    description = f"Run {report.run_id}: what became of every listed file, per device."
+    show_table(f"{report.flow}-devices", description, devices, nothing=_NO_DEVICE)
+    description = f"Run {report.run_id}: what needs attention, and why."
+    show_table(f"{report.flow}-attention", description, _attention(report), nothing=_NOTHING_WRONG)
     create_markdown_artifact(
         key=f"{report.flow}-summary", markdown=_summary(run, report, store_url), description=f"Run {report.run_id}."
     )
@@ -77,7 +71,7 @@ def run_state(report: RunReport) -> State[None]:
 def _attention(report: RunReport) -> list[dict[str, Any]]:
     devices = [(error.device, "", "failed", error.reason, error.detail) for error in report.errors]
     files = [(file.device, file.filename, file.decision.value, file.reason, file.detail) for file in report.attention]
-    return [dict(zip(_NOTHING_WRONG[0], map(printable, row), strict=True)) for row in [*devices, *files]]
+    return [dict(zip(_NOTHING_WRONG, row, strict=True)) for row in [*devices, *files]]
 
 
 def _summary(run: Run, report: RunReport, store_url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
@@ -17,13 +17,14 @@ from onc_mirror.scrub.rereading import Reading
 from onc_mirror.scrub.story import Chosen, Repair, ScrubRequest
 from onc_mirror.transfer.batch import NoWatcher
 from onc_mirror.wording import printable
-from tasks.ending import MOST_ROWS, final_state
+from tasks.ending import final_state
 from tasks.policy import UNCACHED, retries, safely
+from tasks.tables import MOST_ROWS, show_table
 
 if TYPE_CHECKING:
     from prefect import State
 
-_ALL_WELL = [{"device": "", "file": "", "outcome": "", "reason": "", "what happened": "All is what was proven."}]
+_ALL_WELL = {"device": "", "file": "", "outcome": "", "reason": "", "what happened": "All is what was proven."}
 
 
 @task(name="choose-objects", **UNCACHED)
@@ -75,11 +76,11 @@ def show_scrub(scrubbed: Scrubbed) -> None:
     report = scrubbed.report
     rows = [(error.device, "", "failed", error.reason, error.detail) for error in report.errors]
     rows += [(one.device, one.filename, one.decision.value, one.reason, one.detail) for one in report.files]
-    table = [dict(zip(_ALL_WELL[0], map(printable, row), strict=True)) for row in rows[:MOST_ROWS]]
-    create_table_artifact(
-        key="scrub-findings",
-        table=table or _ALL_WELL,
-        description=f"Run {report.run_id}: objects that were not what was proven, and what became of them.",
+    show_table(
+        "scrub-findings",
+        f"Run {report.run_id}: objects that were not what was proven, and what became of them.",
+        [dict(zip(_ALL_WELL, row, strict=True)) for row in rows[:MOST_ROWS]],
+        nothing=_ALL_WELL,
     )
     create_markdown_artifact(
         key="scrub-summary", markdown=printable(closing_sentence(scrubbed)), description=f"Run {report.run_id}."

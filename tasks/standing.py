@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 
 from onc_mirror.ledger.summarising import FileRecord
 from onc_mirror.ledger.vitals import DeviceVitals
@@ -15,16 +14,16 @@ from onc_mirror.mirror import Mirror
 from onc_mirror.model import State
 from onc_mirror.report.document import RunReport
 from onc_mirror.utc import time_text
-from onc_mirror.wording import duration_text, printable, size_text
-from tasks.ending import MOST_ROWS
+from onc_mirror.wording import duration_text, size_text
 from tasks.policy import UNCACHED, safely
+from tasks.tables import MOST_ROWS, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _MOST_COUNTED = 5000
-_NO_DEVICE = [{"device": "", "came": "No device was ever listed."}]
-_NOTHING_WAITS = [{"device": "", "file": "", "state": "", "reason": "", "what happened": "No file waits."}]
+_NO_DEVICE = {"device": "", "came": "No device was ever listed."}
+_NOTHING_WAITS = {"device": "", "file": "", "state": "", "reason": "", "what happened": "No file waits."}
 
 
 @task(name="show-standing", **UNCACHED)
@@ -33,16 +32,11 @@ def show_standing(mirror: Mirror, report: RunReport) -> None:
     """Put where devices stand, and the files that wait, where the Prefect UI shows them."""
     waiting = mirror.ledger.files_in(State.HELD, State.QUARANTINED, limit=_MOST_COUNTED)
     devices = standing_rows(report, mirror.ledger.vitals.devices(), waiting, mirror.clock())
-    create_table_artifact(
-        key=f"{report.flow}-standing",
-        table=devices or _NO_DEVICE,
-        description=f"Run {report.run_id}: what came of each device, and where it stands now. Times are UTC.",
-    )
-    create_table_artifact(
-        key=f"{report.flow}-waiting",
-        table=[_waiting_row(one) for one in waiting[:MOST_ROWS]] or _NOTHING_WAITS,
-        description=f"Run {report.run_id}: the {MOST_ROWS} files held or quarantined the longest.",
-    )
+    description = f"Run {report.run_id}: what came of each device, and where it stands now. Times are UTC."
+    show_table(f"{report.flow}-standing", description, devices, nothing=_NO_DEVICE)
+    files = [_waiting_row(one) for one in waiting[:MOST_ROWS]]
+    description = f"Run {report.run_id}: the {MOST_ROWS} files held or quarantined the longest."
+    show_table(f"{report.flow}-waiting", description, files, nothing=_NOTHING_WAITS)
 
 
 def standing_rows(
@@ -68,7 +62,7 @@ def standing_rows(
         counts = came.get(code)
         rows.append(
             {
-                "device": printable(code),
+                "device": code,
                 "came": _came(counts.mirrored, counts.bytes) if counts else "not asked",
                 "trouble": failed.get(code, "listing not believed" if device.is_doubted else ""),
                 "held": device.files[State.HELD],
@@ -96,7 +90,7 @@ def _nothing_known(code: str) -> DeviceVitals:
 
 
 def _waiting_row(file: FileRecord) -> dict[str, Any]:
-    texts = {
+    return {
         "device": file.device_code,
         "file": file.filename,
         "state": file.state.value,
@@ -105,8 +99,8 @@ def _waiting_row(file: FileRecord) -> dict[str, Any]:
         "next try": _time(file.next_try_at),
         "what happened": file.detail,
         "bad bytes": file.quarantine_key or "",
+        "attempts": file.attempts,
     }
-    return {name: printable(text) for name, text in texts.items()} | {"attempts": file.attempts}
 
 
 def _most_first(causes: Mapping[str, int]) -> list[tuple[str, int]]:

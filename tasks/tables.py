@@ -1,0 +1,28 @@
+"""Tables of a run where the Prefect UI shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect.artifacts import create_table_artifact
+
+from onc_mirror.wording import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MOST_ROWS = 200
+"""The UI shows a table as a whole, and a database row holds it."""
+
+
+def show_table(key: str, description: str, rows: Sequence[Mapping[str, Any]], *, nothing: Mapping[str, Any]) -> None:
+    """Put rows where the Prefect UI shows them; texts in them may be whatever an archive lists.
+
+    Args:
+        key: Of the artifact.
+        description: What the rows are.
+        rows: The rows, all with the same columns.
+        nothing: The one row that is shown where there are none: an empty table has no columns.
+    """
+    table = [{name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
+    create_table_artifact(key=key, table=table or [dict(nothing)], description=printable(description))
