@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.errors import ObjectMissingError, StoreUnavailableError
 from onc_mirror.model import Fetched
-from onc_mirror.transfer.downloading import room_on_disk
+from onc_mirror.scratch import room_on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -46,6 +46,8 @@ _RUN_NAME = re.compile(rf"{_RUN}[0-9]+-[a-z0-9_]{{8}}")
 _NEW_NAME = re.compile(rf"{_NEW}[a-z0-9_]{{8}}")
 # A run needs microseconds from making its folder to locking and naming it.
 _STILLBORN_AFTER_S = 3600.0
+# EFBIG: the file system, or a limit of the process, allows no larger file.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Scratch:
@@ -162,6 +164,32 @@ def bytes_free(directory: Path) -> int:
     """Return the bytes that are free on the disk of `directory`, or of where it would be made."""
     there = next(folder for folder in (directory, *directory.parents) if folder.exists())
     return shutil.disk_usage(there).free
+
+
+@contextmanager
+def room_on_disk(part: Path) -> Iterator[None]:
+    """Name what the scratch disk refuses while `part`, in a slot's folder, is written.
+
+    Raises:
+        ScratchFullError: It has no room, or fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        folder = part.parent.parent
+        text = f"{folder} cannot be written ({error.strerror}). Look after that disk, or set"
+        advice = " ONC_MIRROR_SCRATCH_DIR to another one."
+        if error.errno in _NO_ROOM:
+            text = f"No room in {folder}, {_free_bytes(folder)} bytes are free ({error.strerror}). Free some, or set"
+            advice = " ONC_MIRROR_SCRATCH_DIR to a larger disk."
+        raise ScratchFullError(text + advice, subject=part.name.removesuffix(".part")) from None
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def _own_folder(directory: Path) -> Path:

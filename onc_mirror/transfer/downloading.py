@@ -10,20 +10,18 @@ since nobody knows whether the archive serves ranges: each attempt begins with t
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import logging
-import shutil
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from onc_mirror.errors import ScratchFullError, TooLargeError, WrongBodyError, WrongSizeError
+from onc_mirror.errors import TooLargeError, WrongBodyError, WrongSizeError
 from onc_mirror.layout import check_name
 from onc_mirror.model import Fetched
+from onc_mirror.scratch import room_on_disk
 from onc_mirror.transfer.sniffing import SNIFFED_BYTES, impostor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
     from typing import BinaryIO
 
@@ -35,9 +33,6 @@ logger = logging.getLogger(__name__)
 
 # Measured: larger pieces cost no less CPU, and hashing them misses the cache more often.
 CHUNK_BYTES = 2**18
-
-# EFBIG: the file system, or a limit of the process, allows no larger file.
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def download(
@@ -155,32 +150,6 @@ def _check_size(size_bytes: int, file: ArchiveFile, verb: str) -> None:
             " Try again; if it stays so, ask ONC which of the two is right.",
             subject=file.filename,
         )
-
-
-@contextmanager
-def room_on_disk(part: Path) -> Iterator[None]:
-    """Name what the scratch disk refuses while `part`, in a slot's folder, is written.
-
-    Raises:
-        ScratchFullError: It has no room, or fails.
-    """
-    try:
-        yield
-    except OSError as error:
-        folder = part.parent.parent
-        text = f"{folder} cannot be written ({error.strerror}). Look after that disk, or set"
-        advice = " ONC_MIRROR_SCRATCH_DIR to another one."
-        if error.errno in _NO_ROOM:
-            text = f"No room in {folder}, {_free_bytes(folder)} bytes are free ({error.strerror}). Free some, or set"
-            advice = " ONC_MIRROR_SCRATCH_DIR to a larger disk."
-        raise ScratchFullError(text + advice, subject=part.name.removesuffix(".part")) from None
-
-
-def _free_bytes(folder: Path) -> int:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return 0
 
 
 def _unwatched(_: int) -> None:
