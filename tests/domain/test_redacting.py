@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onc_mirror.redacting import RedactingFilter, redact
+from onc_mirror.secret_files import FIELDS
+from onc_mirror.settings import MirrorSettings
 
 TOKEN = "canary-0f1e2d3c-secret"
 URL = f"https://data.example.org/api/archivefile/download?token={TOKEN}&filename=a.hdf5"
@@ -100,3 +102,18 @@ def test_the_ledgers_password_is_masked_however_broken_its_url_is(monkeypatch: p
     monkeypatch.setenv("ONC_MIRROR_LEDGER_URL", f"postgresql://me:hunter2-secret@{host}")
 
     assert redact("no such user me with hunter2-secret") == "no such user me with ***"
+
+
+SECRET_SETTINGS = sorted(name for name, field in MirrorSettings.model_fields.items() if "SecretStr" in repr(field))
+
+
+def test_every_setting_that_is_secret_may_come_in_a_file() -> None:
+    assert sorted(FIELDS.values()) == SECRET_SETTINGS
+
+
+@pytest.mark.parametrize("field", SECRET_SETTINGS)
+def test_every_setting_that_is_secret_is_known_to_the_filter(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    (variable,) = (variable for variable, name in FIELDS.items() if name == field)
+    monkeypatch.setenv(variable, "https://onc:c4nary5ecret9@example.org/")
+
+    assert "c4nary5ecret9" not in redact("It was https://onc:c4nary5ecret9@example.org/ when it failed.")
