@@ -30,7 +30,7 @@ LOCK = ROOT / "requirements.lock"
 BOOTSTRAP = ROOT / "infra" / "bootstrap.lock"
 IMAGE = ROOT / "infra" / "container" / "requirements.lock"
 BUILD = ROOT / "infra" / "container" / "build.lock"
-BUILDERS = ("hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers")
+BUILDERS = ("hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers")
 # What the image has beyond the dependencies themselves.
 IMAGE_EXTRAS = ("redis",)
 SHOWN_LINES = 40
