@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,21 +36,40 @@ def console(archive: RunningArchive, tmp_path: Path) -> Console:
     )
 
 
-@pytest.fixture
-def in_process(
-    console: Console, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., Answer]:
-    """As `console.run` without a process, for what a process would show no better."""
+@dataclass(frozen=True, slots=True)
+class QuickConsole(Console):
+    """The same without processes, for what a process would show no better. It keeps pytest's handlers of the log.
 
-    def run(*arguments: str, **variables: str | None) -> Answer:
-        with monkeypatch.context() as patch:
-            for name in ("ONC_TOKEN", *console.environment):
+    Attributes:
+        patch: Sets the variables.
+        said: What was written.
+    """
+
+    patch: pytest.MonkeyPatch
+    said: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str, **variables: str | None) -> Answer:
+        """Run a command to its end; a variable that is None is not set."""
+        self.said.readouterr()
+        with self.patch.context() as patch:
+            for name in ("ONC_TOKEN", *self.environment):
                 patch.delenv(name, raising=False)
-            for name, value in {**console.environment, **variables}.items():
+            for name, value in {**self.environment, **variables}.items():
                 if value is not None:
                     patch.setenv(name, value)
             code = main.run(list(arguments))
-        said = capfd.readouterr()
-        return console.checked(Answer(code, said.out, said.err))
+        said = self.said.readouterr()
+        return self.checked(Answer(code, said.out, said.err))
 
-    return run
+
+@pytest.fixture
+def quick_console(
+    console: Console, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> QuickConsole:
+    return QuickConsole(console.environment, console.folder, monkeypatch, capfd)
+
+
+@pytest.fixture
+def in_process(quick_console: QuickConsole) -> Callable[..., Answer]:
+    """As `console.run` without a process."""
+    return quick_console.run

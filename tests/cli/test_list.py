@@ -27,16 +27,16 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture
-def environment(console: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
+def environment(quick_console: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
     """The console's variables in this process; no store among them, as looking around needs none."""
-    for name, value in console.environment.items():
+    for name, value in quick_console.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("ONC_MIRROR_STORE_URL")
-    return console
+    return quick_console
 
 
-def test_a_listing_is_a_table_with_times_in_utc_and_readable_sizes(console: Console) -> None:
-    answer = console.run("list", "-d", SPECTROMETER, *WINDOW, ONC_MIRROR_STORE_URL=None)
+def test_a_listing_is_a_table_with_times_in_utc_and_readable_sizes(quick_console: Console) -> None:
+    answer = quick_console.run("list", "-d", SPECTROMETER, *WINDOW, ONC_MIRROR_STORE_URL=None)
 
     title, heading, _, *rows, end = answer.out.splitlines()
     assert (answer.code, answer.err, end) == (0, "", "")
@@ -45,7 +45,7 @@ def test_a_listing_is_a_table_with_times_in_utc_and_readable_sizes(console: Cons
     assert heading.split() == ["file", "device", "product", "data", "from", "archived", "size"]
     assert len(rows) == 8
     assert all(row.startswith(f"{SPECTROMETER}_20220502T10") and row.endswith(" kB") for row in rows)
-    assert not console.state.exists()
+    assert not quick_console.state.exists()
 
 
 def test_csv_on_stdout_is_that_of_the_file(console: Console) -> None:
@@ -60,7 +60,7 @@ def test_csv_on_stdout_is_that_of_the_file(console: Console) -> None:
     assert written.err == f"8 files written to {path}.\n"
 
 
-def test_json_has_iso_times_whole_numbers_and_null(console: Console, archive: RunningArchive) -> None:
+def test_json_has_iso_times_whole_numbers_and_null(quick_console: Console, archive: RunningArchive) -> None:
     archive.fault(
         Kind.CHANGED_ROWS,
         filename="*-CAMERA.hdf5",
@@ -68,7 +68,7 @@ def test_json_has_iso_times_whole_numbers_and_null(console: Console, archive: Ru
         without=("path",),
     )
 
-    answer = console.run("list", "-d", SPECTROMETER, *WINDOW, "--json")
+    answer = quick_console.run("list", "-d", SPECTROMETER, *WINDOW, "--json")
 
     rows = {row["filename"].partition("000Z")[2]: row for row in answer.json}
     assert len(rows) == 8
@@ -80,17 +80,17 @@ def test_json_has_iso_times_whole_numbers_and_null(console: Console, archive: Ru
     assert rows[".txt"]["row"]["compression"] == "gz"
 
 
-def test_nothing_found_is_an_empty_list(console: Console) -> None:
+def test_nothing_found_is_an_empty_list(quick_console: Console) -> None:
     nothing = ("list", "-d", SPECTROMETER, *WINDOW, "-e", "nosuch")
 
-    assert console.run(*nothing, "--json").json == []
-    assert console.run(*nothing).out.startswith("0 files, 0 B, archived ")
+    assert quick_console.run(*nothing, "--json").json == []
+    assert quick_console.run(*nothing).out.startswith("0 files, 0 B, archived ")
 
 
-def test_hostile_names_cannot_touch_the_terminal(console: Console, archive: RunningArchive) -> None:
+def test_hostile_names_cannot_touch_the_terminal(quick_console: Console, archive: RunningArchive) -> None:
     archive.fault(Kind.EXTRA_ROWS, device=SPECTROMETER)
 
-    answer = console.run("list", "-d", SPECTROMETER, *WINDOW)
+    answer = quick_console.run("list", "-d", SPECTROMETER, *WINDOW)
 
     assert answer.code == 0
     assert "\\x00" in answer.out
@@ -127,9 +127,9 @@ def test_filters_keep_what_they_say(
     assert environment.environment["ONC_TOKEN"] not in answer.output
 
 
-def test_data_time_and_archive_time_are_two_windows(console: Console) -> None:
-    archived = console.run("list", "-d", SPECTROMETER, *WINDOW, "--json").json
-    by_data = console.run("list", "-d", SPECTROMETER, *WINDOW, "--by-data-time", "--json").json
+def test_data_time_and_archive_time_are_two_windows(quick_console: Console) -> None:
+    archived = quick_console.run("list", "-d", SPECTROMETER, *WINDOW, "--json").json
+    by_data = quick_console.run("list", "-d", SPECTROMETER, *WINDOW, "--by-data-time", "--json").json
 
     assert {row["begins_at"] for row in archived} == {"2022-05-02T10:00:00.000Z"}
     assert {row["begins_at"] for row in by_data} == {"2022-05-02T11:00:00.000Z"}

@@ -88,8 +88,8 @@ def test_version(console: Console) -> None:
         ("mirror", "--min-size", "large"),
     ],
 )
-def test_wrong_usage_is_exit_code_2_and_nothing_on_stdout(console: Console, arguments: tuple[str, ...]) -> None:
-    answer = console.run(*arguments)
+def test_wrong_usage_is_exit_code_2_and_nothing_on_stdout(quick_console: Console, arguments: tuple[str, ...]) -> None:
+    answer = quick_console.run(*arguments)
 
     assert (answer.code, answer.out) == (2, "")
     assert "Error: " in answer.err

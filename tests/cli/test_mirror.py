@@ -27,15 +27,15 @@ def report_of(answer: Answer) -> RunReport:
     return RunReport.from_json(answer.out)
 
 
-def test_a_run_says_what_it_did_and_the_second_has_nothing_to_do(console: Console) -> None:
-    first = console.run("mirror", "-d", MODULE, *WINDOW)
-    second = console.run("mirror", "-d", MODULE, *WINDOW)
+def test_a_run_says_what_it_did_and_the_second_has_nothing_to_do(quick_console: Console) -> None:
+    first = quick_console.run("mirror", "-d", MODULE, *WINDOW)
+    second = quick_console.run("mirror", "-d", MODULE, *WINDOW)
 
     assert (first.code, first.err) == (0, "")
     span = "listed, archived 2022-05-02T11:00:00Z to 2022-05-02T12:00:00Z"
     assert f"\n2 files of 1 device {span}: 1 mirrored, 1 filtered (1 by extension); " in first.out
-    assert first.out.endswith(f"\nMirrored to file://{console.folder}/bucket.\n")
-    assert console.mirrored == {MODULE_FILE}
+    assert first.out.endswith(f"\nMirrored to file://{quick_console.folder}/bucket.\n")
+    assert quick_console.mirrored == {MODULE_FILE}
     assert (second.code, second.err) == (0, "")
     assert f"\nNothing new: 2 files of 1 device {span}: 1 already mirrored, 1 filtered" in second.out
 
@@ -99,11 +99,11 @@ def test_a_device_that_cannot_be_listed_fails_the_run_with_the_report_on_stdout(
     assert f"device={SPECTROMETER}" in answer.err
 
 
-def test_a_narrowed_run_leaves_the_watermark_and_the_rest_to_the_next(console: Console) -> None:
-    narrowed = console.run("mirror", "-d", SPECTROMETER, *WINDOW, "--name", "*-CAMERA.hdf5", "--json")
-    (between,) = console.run("status", "--json").json["devices"]
-    whole = console.run("mirror", "-d", SPECTROMETER, *WINDOW, "--json")
-    (after,) = console.run("status", "--json").json["devices"]
+def test_a_narrowed_run_leaves_the_watermark_and_the_rest_to_the_next(quick_console: Console) -> None:
+    narrowed = quick_console.run("mirror", "-d", SPECTROMETER, *WINDOW, "--name", "*-CAMERA.hdf5", "--json")
+    (between,) = quick_console.run("status", "--json").json["devices"]
+    whole = quick_console.run("mirror", "-d", SPECTROMETER, *WINDOW, "--json")
+    (after,) = quick_console.run("status", "--json").json["devices"]
 
     assert {file.filename.partition("SDAQ-")[2] for file in report_of(narrowed).files} == {"CAMERA.hdf5"}
     assert between["watermark"] is None
@@ -111,54 +111,54 @@ def test_a_narrowed_run_leaves_the_watermark_and_the_rest_to_the_next(console: C
     assert (report_of(whole).already, report_of(whole).mirrored) == (1, 4)
 
 
-def test_devices_are_chosen_by_place_and_kind(console: Console) -> None:
-    answer = console.run("mirror", "--location", "STR4", "--category", "STANDARDMODULE", *WINDOW, "--json")
+def test_devices_are_chosen_by_place_and_kind(quick_console: Console) -> None:
+    answer = quick_console.run("mirror", "--location", "STR4", "--category", "STANDARDMODULE", *WINDOW, "--json")
 
     assert answer.json["devices"] == [MODULE]
     assert answer.code == 0
 
 
-def test_files_of_a_list_are_mirrored_exactly_and_each_is_accounted_for(console: Console) -> None:
-    path = console.folder / "list.csv"
-    console.run("list", "-d", MODULE, *WINDOW, "--csv", str(path))
+def test_files_of_a_list_are_mirrored_exactly_and_each_is_accounted_for(quick_console: Console) -> None:
+    path = quick_console.folder / "list.csv"
+    quick_console.run("list", "-d", MODULE, *WINDOW, "--csv", str(path))
     rows = rows_of(path)
     rows.append(rows[0] | {"filename": "TUMSTANDARDMODULE001_20220502T100000.000Z-NEVER.hdf5"})
     write(path, rows)
 
-    answer = console.run("mirror", "--files", str(path), "--json")
+    answer = quick_console.run("mirror", "--files", str(path), "--json")
 
     report = report_of(answer)
     assert answer.code == 0
     assert answer.json["window"] == {"since": None, "until": None}
-    assert console.mirrored == {MODULE_FILE, LOG_FILE}
+    assert quick_console.mirrored == {MODULE_FILE, LOG_FILE}
     assert (report.listed, report.mirrored, report.gone) == (3, 2, 1)
     assert [(file.filename, file.reason) for file in report.attention] == [(rows[-1]["filename"], "not-listed")]
-    assert console.run("status", "--json").json["devices"][0]["files"]["gone"] == 0
+    assert quick_console.run("status", "--json").json["devices"][0]["files"]["gone"] == 0
 
 
 def test_a_held_file_that_its_list_names_and_the_archive_dropped_is_held_no_longer(
-    console: Console, archive: RunningArchive
+    quick_console: Console, archive: RunningArchive
 ) -> None:
-    path = console.folder / "list.csv"
-    console.run("list", "-d", MODULE, *WINDOW, "--csv", str(path))
+    path = quick_console.folder / "list.csv"
+    quick_console.run("list", "-d", MODULE, *WINDOW, "--csv", str(path))
     number = archive.fault(Kind.NOT_READY, filename=MODULE_FILE)
-    held = console.run("mirror", "--files", str(path))
+    held = quick_console.run("mirror", "--files", str(path))
     archive.faults.remove(number)
     archive.fault(Kind.VANISHED, filename=MODULE_FILE)
 
-    answer = console.run("mirror", "--files", str(path))
+    answer = quick_console.run("mirror", "--files", str(path))
 
     assert (held.code, answer.code) == (3, 0)
     assert "not-listed" in answer.out
-    files = console.run("status", "--json").json["devices"][0]["files"]
+    files = quick_console.run("status", "--json").json["devices"][0]["files"]
     assert (files["held"], files["gone"], files["mirrored"]) == (0, 1, 1)
 
 
-def test_an_empty_list_mirrors_nothing(console: Console, archive: RunningArchive) -> None:
-    path = console.folder / "list.csv"
+def test_an_empty_list_mirrors_nothing(quick_console: Console, archive: RunningArchive) -> None:
+    path = quick_console.folder / "list.csv"
     path.write_text("device_code,filename\n", encoding="utf-8")
 
-    answer = console.run("mirror", "--files", str(path), "--json")
+    answer = quick_console.run("mirror", "--files", str(path), "--json")
 
     assert (answer.code, report_of(answer).listed) == (0, 0)
     assert not archive.requests_for("device")

@@ -26,9 +26,9 @@ LEDGER_ONLY = {"ONC_TOKEN": None, "ONC_MIRROR_STORE_URL": None, "ONC_MIRROR_ARCH
 
 
 @pytest.fixture
-def crowded(console: Console) -> Console:
+def crowded(quick_console: Console) -> Console:
     """A ledger with 23 files that were given up, one with bad bytes, one with a bad name, and one of two devices."""
-    with open_ledger(f"sqlite:///{console.state / 'ledger.db'}") as ledger:
+    with open_ledger(f"sqlite:///{quick_console.state / 'ledger.db'}") as ledger:
         ledger.start_run("r", "mirror-hour", NOON)
         ends = [
             Outcome(archive_file(number, DEVICE), Decision.QUARANTINED, "wrong-size", "Given up.")
@@ -43,20 +43,20 @@ def crowded(console: Console) -> Console:
         ]
         for number, end in enumerate(ends):
             ledger.record(end, run_id="r", now=NOON + timedelta(minutes=number))
-    return console
+    return quick_console
 
 
 @pytest.fixture
-def bad(console: Console, archive: RunningArchive) -> Console:
+def bad(quick_console: Console, archive: RunningArchive) -> Console:
     """A mirror of two files of which the archive's own copy of one is bad."""
     number = archive.fault(Kind.BIT_FLIP, filename=VICTIM, endpoint="download")
-    assert console.run("mirror", "-d", DEVICE, *WINDOW).code == 3
+    assert quick_console.run("mirror", "-d", DEVICE, *WINDOW).code == 3
     archive.faults.remove(number)
-    return console
+    return quick_console
 
 
-def quarantined(console: Console) -> list[dict[str, object]]:
-    files: list[dict[str, object]] = console.run("quarantine", "list", "--json", **LEDGER_ONLY).json["files"]
+def quarantined(quick_console: Console) -> list[dict[str, object]]:
+    files: list[dict[str, object]] = quick_console.run("quarantine", "list", "--json", **LEDGER_ONLY).json["files"]
     return files
 
 
@@ -131,14 +131,14 @@ def test_what_is_not_quarantined_or_refused_for_its_row_stays_and_says_so(crowde
     assert "is quarantined for its row (bad-name)" in named.err
 
 
-def test_a_hostile_name_cannot_touch_the_terminal(console: Console) -> None:
+def test_a_hostile_name_cannot_touch_the_terminal(quick_console: Console) -> None:
     name = "a\x1b[2Jb\n.hdf5"
-    with open_ledger(f"sqlite:///{console.state / 'ledger.db'}") as ledger:
+    with open_ledger(f"sqlite:///{quick_console.state / 'ledger.db'}") as ledger:
         ledger.start_run("r", "mirror-hour", NOON)
         ledger.record(Outcome(archive_file(filename=name), Decision.QUARANTINED, "bad-name"), run_id="r", now=NOON)
 
     said = [
-        console.run("quarantine", *command, **LEDGER_ONLY)
+        quick_console.run("quarantine", *command, **LEDGER_ONLY)
         for command in [("list",), ("show", name), ("retry", name), ("retry", "--all", "-d", OTHER)]
     ]
 
@@ -202,8 +202,8 @@ def test_release_proves_again_and_lowers_the_grade_only_when_told(bad: Console) 
     assert (run["flow"], run["state"]) == ("release", "completed")
 
 
-def test_without_a_ledger_there_is_nothing_to_look_at(console: Console) -> None:
-    answer = console.run("quarantine", "list", "--json", **LEDGER_ONLY)
+def test_without_a_ledger_there_is_nothing_to_look_at(quick_console: Console) -> None:
+    answer = quick_console.run("quarantine", "list", "--json", **LEDGER_ONLY)
 
     assert answer.code == 2
     assert "There is no ledger at" in json.loads(answer.out)["error"]["detail"]

@@ -21,22 +21,24 @@ DAY = ("--since", "2022-05-02", "--until", "2022-05-03")
 
 
 @pytest.fixture
-def mirrored(console: Console, archive: RunningArchive) -> list[Path]:
+def mirrored(quick_console: Console, archive: RunningArchive) -> list[Path]:
     """The objects of two hours of one device, after which the archive took in nothing."""
     archive.set_clock(datetime(2022, 5, 2, 12, tzinfo=UTC))
-    assert console.run("mirror", "-d", MODULE, *HOUR).code == 0
-    objects = sorted((console.folder / "bucket" / "raw").rglob("*.hdf5"))
+    assert quick_console.run("mirror", "-d", MODULE, *HOUR).code == 0
+    objects = sorted((quick_console.folder / "bucket" / "raw").rglob("*.hdf5"))
     assert len(objects) >= 2
     return objects
 
 
-def test_a_missing_object_is_fetched_again_and_the_tables_say_so(console: Console, mirrored: list[Path]) -> None:
+def test_a_missing_object_is_fetched_again_and_the_tables_say_so(
+    quick_console: Console, mirrored: list[Path]
+) -> None:
     mirrored[0].unlink()
 
-    dry = console.run("reconcile", "-d", MODULE, *DAY, "--dry-run")
+    dry = quick_console.run("reconcile", "-d", MODULE, *DAY, "--dry-run")
     assert not mirrored[0].exists()
-    wet = console.run("reconcile", "-d", MODULE, *DAY)
-    again = console.run("reconcile", "-d", MODULE, *DAY)
+    wet = quick_console.run("reconcile", "-d", MODULE, *DAY)
+    again = quick_console.run("reconcile", "-d", MODULE, *DAY)
 
     assert (dry.code, wet.code, again.code) == (3, 0, 0)
     assert mirrored[0].exists()
@@ -49,10 +51,10 @@ def test_a_missing_object_is_fetched_again_and_the_tables_say_so(console: Consol
     assert "Differences" not in again.out
 
 
-def test_json_is_the_document_with_the_report_and_nothing_else(console: Console, mirrored: list[Path]) -> None:
+def test_json_is_the_document_with_the_report_and_nothing_else(quick_console: Console, mirrored: list[Path]) -> None:
     mirrored[0].unlink()
 
-    answer = console.run("reconcile", "-d", MODULE, *DAY, "--json")
+    answer = quick_console.run("reconcile", "-d", MODULE, *DAY, "--json")
 
     content = answer.json
     assert (answer.code, answer.err) == (0, "")
@@ -62,11 +64,11 @@ def test_json_is_the_document_with_the_report_and_nothing_else(console: Console,
 
 
 def test_a_device_that_cannot_be_compared_fails_the_run(
-    console: Console, mirrored: list[Path], archive: RunningArchive
+    quick_console: Console, mirrored: list[Path], archive: RunningArchive
 ) -> None:
     archive.fault(Kind.EMPTY_LISTING, device=MODULE, endpoint="device")
 
-    answer = console.run("reconcile", "-d", MODULE, *DAY)
+    answer = quick_console.run("reconcile", "-d", MODULE, *DAY)
 
     assert mirrored
     assert answer.code == 1
@@ -83,8 +85,10 @@ def test_a_device_that_cannot_be_compared_fails_the_run(
         (("--since", "2999-01-01", "--until", "2999-01-02"), "There are no data to compare"),
     ],
 )
-def test_a_window_that_is_none_is_a_wrong_option(console: Console, arguments: tuple[str, ...], told: str) -> None:
-    answer = console.run("reconcile", "-d", MODULE, *arguments)
+def test_a_window_that_is_none_is_a_wrong_option(
+    quick_console: Console, arguments: tuple[str, ...], told: str
+) -> None:
+    answer = quick_console.run("reconcile", "-d", MODULE, *arguments)
 
     assert answer.code == 2
     assert told in answer.err

@@ -21,18 +21,18 @@ MODULE = "TUMSTANDARDMODULE001"
 
 
 @pytest.fixture
-def objects(console: Console, archive: RunningArchive) -> list[Path]:
+def objects(quick_console: Console, archive: RunningArchive) -> list[Path]:
     """The objects of two hours of one device."""
     archive.set_clock(datetime(2022, 5, 2, 12, tzinfo=UTC))
     hours = ("--since", "2022-05-02T10:00", "--until", "2022-05-02T12:00")
-    assert console.run("mirror", "-d", MODULE, *hours).code == 0
-    found = sorted((console.folder / "bucket" / "raw").rglob("*.hdf5"))
+    assert quick_console.run("mirror", "-d", MODULE, *hours).code == 0
+    found = sorted((quick_console.folder / "bucket" / "raw").rglob("*.hdf5"))
     assert len(found) >= 2
     return found
 
 
-def test_a_quiet_scrub_says_how_much_it_read(console: Console, objects: list[Path]) -> None:
-    answer = console.run("scrub")
+def test_a_quiet_scrub_says_how_much_it_read(quick_console: Console, objects: list[Path]) -> None:
+    answer = quick_console.run("scrub")
 
     assert answer.code == 0
     assert f"{len(objects)} of {len(objects)} objects (" in answer.out
@@ -41,13 +41,13 @@ def test_a_quiet_scrub_says_how_much_it_read(console: Console, objects: list[Pat
 
 
 def test_what_is_missing_and_lost_is_named_and_fails(
-    console: Console, archive: RunningArchive, objects: list[Path]
+    quick_console: Console, archive: RunningArchive, objects: list[Path]
 ) -> None:
     archive.fault(Kind.VANISHED, filename=objects[0].name)
     for path in objects[:2]:
         path.unlink()
 
-    answer = console.run("scrub", "--json")
+    answer = quick_console.run("scrub", "--json")
 
     content = answer.json
     assert answer.code == 1
@@ -58,8 +58,8 @@ def test_what_is_missing_and_lost_is_named_and_fails(
     assert objects[1].exists()
 
 
-def test_a_budget_too_small_says_what_it_should_be(console: Console, objects: list[Path]) -> None:
-    answer = console.run("scrub", "--budget", "1")
+def test_a_budget_too_small_says_what_it_should_be(quick_console: Console, objects: list[Path]) -> None:
+    answer = quick_console.run("scrub", "--budget", "1")
 
     assert answer.code == 0
     assert objects

@@ -27,14 +27,14 @@ NEEDED = {"ONC_TOKEN": None, "ONC_MIRROR_STORE_URL": None, "ONC_MIRROR_ARCHIVE_U
 
 
 @pytest.mark.parametrize("state", ["missing", "empty"])
-def test_a_ledger_without_runs_says_so_and_is_not_created(console: Console, state: str) -> None:
-    path = console.state / "ledger.db"
+def test_a_ledger_without_runs_says_so_and_is_not_created(quick_console: Console, state: str) -> None:
+    path = quick_console.state / "ledger.db"
     if state == "empty":
         open_ledger(f"sqlite:///{path}").close()
     before = path.exists()
 
-    people = console.run("status", **NEEDED)
-    programs = console.run("status", "--json", **NEEDED)
+    people = quick_console.run("status", **NEEDED)
+    programs = quick_console.run("status", "--json", **NEEDED)
 
     begin = {"missing": f"There is no ledger at {path}", "empty": "The ledger is empty"}[state]
     assert people.code == programs.code == 0
@@ -43,12 +43,14 @@ def test_a_ledger_without_runs_says_so_and_is_not_created(console: Console, stat
     assert path.exists() == before
 
 
-def test_status_tells_devices_and_runs_without_token_and_store(console: Console, archive: RunningArchive) -> None:
+def test_status_tells_devices_and_runs_without_token_and_store(
+    quick_console: Console, archive: RunningArchive
+) -> None:
     archive.fault(Kind.NOT_READY, filename=f"{DEVICE}_20220502T100000*MODULE.hdf5")
-    run = console.run("mirror", "-d", DEVICE, *WINDOW, "--json")
+    run = quick_console.run("mirror", "-d", DEVICE, *WINDOW, "--json")
 
-    answer = console.run("status", "--json", **NEEDED)
-    table = console.run("status", **NEEDED).out
+    answer = quick_console.run("status", "--json", **NEEDED)
+    table = quick_console.run("status", **NEEDED).out
 
     (device,) = answer.json["devices"]
     assert device["files"] == {"mirrored": 1, "held": 1, "quarantined": 0, "filtered": 2, "gone": 0, "listed": 0}
@@ -65,9 +67,9 @@ def test_status_tells_devices_and_runs_without_token_and_store(console: Console,
 
 
 @pytest.fixture
-def crowded(console: Console) -> Console:
+def crowded(quick_console: Console) -> Console:
     """A ledger with 23 held files of one device and a quarantined one of another, the first held the oldest."""
-    with open_ledger(f"sqlite:///{console.state / 'ledger.db'}") as ledger:
+    with open_ledger(f"sqlite:///{quick_console.state / 'ledger.db'}") as ledger:
         ledger.start_run("r", "mirror-hour", NOON)
         for number in range(23):
             file = archive_file(number, DEVICE)
@@ -77,7 +79,7 @@ def crowded(console: Console) -> Console:
         ledger.record(other, run_id="r", now=LATER)
         filtered = Outcome(archive_file(100, OTHER), Decision.FILTERED, "extension")
         ledger.record(filtered, run_id="r", now=NOON)
-    return console
+    return quick_console
 
 
 def test_what_waits_is_named_with_its_reason_the_oldest_first(crowded: Console) -> None:
@@ -144,35 +146,35 @@ def test_devices_whose_listings_are_not_believed_are_told_with_the_reason(crowde
     ]
 
 
-def test_a_device_that_no_run_could_list_is_not_listed_yet(console: Console) -> None:
-    console.run("mirror", "-d", DEVICE, ONC_MIRROR_ARCHIVE_URL=unused_url())
+def test_a_device_that_no_run_could_list_is_not_listed_yet(quick_console: Console) -> None:
+    quick_console.run("mirror", "-d", DEVICE, ONC_MIRROR_ARCHIVE_URL=unused_url())
 
-    (device,) = console.run("status", "--json", **NEEDED).json["devices"]
-    told = console.run("status", **NEEDED).out
+    (device,) = quick_console.run("status", "--json", **NEEDED).json["devices"]
+    told = quick_console.run("status", **NEEDED).out
 
     assert device["watermark"] is None
     assert re.search(rf"{DEVICE} +not listed yet ", told)
 
 
-def test_a_run_that_failed_says_why(console: Console) -> None:
-    console.run("mirror", ONC_TOKEN="wr0ng-70c3n-of-somebody")
+def test_a_run_that_failed_says_why(quick_console: Console) -> None:
+    quick_console.run("mirror", ONC_TOKEN="wr0ng-70c3n-of-somebody")
 
-    (run,) = console.run("status", "--json", **NEEDED).json["runs"]
-    told = console.run("status", **NEEDED).out
+    (run,) = quick_console.run("status", "--json", **NEEDED).json["runs"]
+    told = quick_console.run("status", **NEEDED).out
 
     assert (run["state"], run["reason"]) == ("failed", "token-rejected")
     assert re.search(r"mirror-hour .* failed +token-rejected", told)
 
 
-def test_a_run_that_gave_no_sign_of_life_was_killed(console: Console) -> None:
+def test_a_run_that_gave_no_sign_of_life_was_killed(quick_console: Console) -> None:
     now = datetime.now(UTC)
-    with open_ledger(f"sqlite:///{console.state / 'ledger.db'}") as ledger:
+    with open_ledger(f"sqlite:///{quick_console.state / 'ledger.db'}") as ledger:
         ledger.start_run("killed-1", "mirror-hour", now, alive_until=now - timedelta(seconds=1))
         ledger.start_run("alive-1", "backfill", now, alive_until=now + timedelta(hours=1))
         ledger.start_run("unknown-1", "scrub", now)
 
-    runs = console.run("status", "--json", **NEEDED).json["runs"]
-    told = console.run("status", **NEEDED).out
+    runs = quick_console.run("status", "--json", **NEEDED).json["runs"]
+    told = quick_console.run("status", **NEEDED).out
 
     assert {run["run_id"]: run["state"] for run in runs} == {
         "killed-1": "killed",
@@ -182,8 +184,8 @@ def test_a_run_that_gave_no_sign_of_life_was_killed(console: Console) -> None:
     assert re.search(r"killed-1 +mirror-hour +\S+ +killed", told)
 
 
-def test_a_ledger_out_of_reach_is_one_line(console: Console) -> None:
-    answer = console.run("status", ONC_MIRROR_LEDGER_URL="postgresql://me:hunter2@127.0.0.1:9/ledger")
+def test_a_ledger_out_of_reach_is_one_line(quick_console: Console) -> None:
+    answer = quick_console.run("status", ONC_MIRROR_LEDGER_URL="postgresql://me:hunter2@127.0.0.1:9/ledger")
 
     assert (answer.code, answer.out) == (1, "")
     assert "127.0.0.1:9/ledger cannot be reached" in answer.err

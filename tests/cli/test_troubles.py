@@ -76,8 +76,8 @@ def test_a_list_and_filters_exclude_each_other(console: Console, in_process: Cal
 
 
 @pytest.mark.parametrize("command", ["mirror", "list"])
-def test_a_wrong_token_says_where_to_get_the_right_one(console: Console, command: str) -> None:
-    answer = console.run(command, ONC_TOKEN="wr0ng-70c3n-of-somebody")
+def test_a_wrong_token_says_where_to_get_the_right_one(quick_console: Console, command: str) -> None:
+    answer = quick_console.run(command, ONC_TOKEN="wr0ng-70c3n-of-somebody")
 
     assert "set ONC_TOKEN" in the_one_line(answer, 1)
     assert the_one_line(answer, 1).startswith("onc-mirror: The archive does not accept the token.")
@@ -133,8 +133,8 @@ def test_a_dead_archive_is_told_at_once_and_fails_the_run_after_one_ladder(
     assert re.search(r"(\d+) of \1 devices not listed", answer.out.splitlines()[-1])
 
 
-def test_a_program_gets_the_report_of_a_dead_archive_and_nothing_else_on_stdout(console: Console) -> None:
-    answer = console.run("mirror", "-d", DEVICE, "--json", ONC_MIRROR_ARCHIVE_URL=unused_url())
+def test_a_program_gets_the_report_of_a_dead_archive_and_nothing_else_on_stdout(quick_console: Console) -> None:
+    answer = quick_console.run("mirror", "-d", DEVICE, "--json", ONC_MIRROR_ARCHIVE_URL=unused_url())
 
     assert answer.code == 1
     assert [error["reason"] for error in answer.json["errors"]] == ["connection-refused"]
@@ -187,15 +187,19 @@ def test_a_store_folder_that_is_not_mounted_is_not_filled(
     assert not (console.folder / "bucket").exists()
 
 
-def test_a_state_folder_that_cannot_be_made_is_named(console: Console) -> None:
-    console.state.write_text("a file where the folder should be", encoding="utf-8")
-    url = f"sqlite:///{console.state}/ledger.db"
+def test_a_state_folder_that_cannot_be_made_is_named(quick_console: Console) -> None:
+    quick_console.state.write_text("a file where the folder should be", encoding="utf-8")
+    url = f"sqlite:///{quick_console.state}/ledger.db"
 
-    lines = [the_one_line(console.run(*command), 2) for command in (ONE_FILE, ("status",), ("quarantine", "list"))]
-    lines.append(the_one_line(console.run("status", ONC_MIRROR_LEDGER_URL=url), 2).replace("LEDGER_URL", "STATE_DIR"))
-    checked = console.run("doctor", "--json")
+    lines = [
+        the_one_line(quick_console.run(*command), 2) for command in (ONE_FILE, ("status",), ("quarantine", "list"))
+    ]
+    lines.append(
+        the_one_line(quick_console.run("status", ONC_MIRROR_LEDGER_URL=url), 2).replace("LEDGER_URL", "STATE_DIR")
+    )
+    checked = quick_console.run("doctor", "--json")
 
-    assert all("ONC_MIRROR_STATE_DIR: " in line and str(console.state) in line for line in lines)
+    assert all("ONC_MIRROR_STATE_DIR: " in line and str(quick_console.state) in line for line in lines)
     wrong = [finding for finding in checked.json if finding["wrong_setting"]]
     assert checked.code == 2
     assert {finding["name"] for finding in wrong} == {"ledger", "scratch"}
@@ -227,28 +231,28 @@ def test_a_mistyped_variable_is_warned_of_with_the_one_that_is_meant(console: Co
     assert "ONC_MIRROR_CONCURENCY is no setting and changes nothing. Is ONC_MIRROR_CONCURRENCY meant?" in line
 
 
-def test_a_full_disk_under_scratch_fails_files_and_says_what_to_do(console: Console) -> None:
-    with small_disk(console.folder / "scratch", "40k") as scratch:
-        answer = console.run(*ONE_FILE, ONC_MIRROR_SCRATCH_DIR=str(scratch))
-    following = console.run(*ONE_FILE)
+def test_a_full_disk_under_scratch_fails_files_and_says_what_to_do(quick_console: Console) -> None:
+    with small_disk(quick_console.folder / "scratch", "40k") as scratch:
+        answer = quick_console.run(*ONE_FILE, ONC_MIRROR_SCRATCH_DIR=str(scratch))
+    following = quick_console.run(*ONE_FILE)
 
     assert (answer.code, answer.err) == (1, "")
     assert "scratch-full" in answer.out
     assert "set ONC_MIRROR_SCRATCH_DIR to a larger disk" in answer.out
-    assert (following.code, following.err, len(console.mirrored)) == (0, "", 1)
+    assert (following.code, following.err, len(quick_console.mirrored)) == (0, "", 1)
 
 
-def test_a_full_disk_under_the_ledger_is_one_line(console: Console) -> None:
-    with small_disk(console.folder / "state", "100k"):
-        line = the_one_line(console.run(*ONE_FILE), 1)
+def test_a_full_disk_under_the_ledger_is_one_line(quick_console: Console) -> None:
+    with small_disk(quick_console.folder / "state", "100k"):
+        line = the_one_line(quick_console.run(*ONE_FILE), 1)
 
-    assert str(console.state / "ledger.db") in line
+    assert str(quick_console.state / "ledger.db") in line
     assert "free space" in line
 
 
-def test_a_full_disk_under_a_list_is_one_line(console: Console) -> None:
-    with small_disk(console.folder / "small", "8k") as small:
-        answer = console.run("list", "-d", DEVICE, "--since", "P10D", "--csv", str(small / "list.csv"))
+def test_a_full_disk_under_a_list_is_one_line(quick_console: Console) -> None:
+    with small_disk(quick_console.folder / "small", "8k") as small:
+        answer = quick_console.run("list", "-d", DEVICE, "--since", "P10D", "--csv", str(small / "list.csv"))
 
     assert the_one_line(answer, 1) == f"onc-mirror: {small / 'list.csv'}: No space left on device."
 
