@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from benchmarks.workload import Workload
 
+SIZES = ("small", "large", "far")
+
 _MB, _GB = 1e6, 1e9
 
 
@@ -101,10 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run
             for number in range(options.rounds)
             for name, work in works.items()
+            if name in options.sizes
             for run in _round(servers, work, name, number, options.concurrency)
         ]
-    for name, work in works.items():
-        of_size = [run for run in runs if run.size == name]
+    for name in options.sizes:
+        work, of_size = works[name], [run for run in runs if run.size == name]
         print(f"\n{_title(work, of_size[0].size_bytes)}; {options.rounds} rounds, {machine()}\n")
         print(_table(of_size))
     print(_starts_text(starts))
@@ -206,6 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=summary)
     add = parser.add_argument
     add("--rounds", type=int, default=3, help="how often each contender runs (%(default)s)")
+    add("--sizes", nargs="+", choices=SIZES, default=SIZES, help="which to measure (all)")
     add("--small", type=size, default=60_000, help="size of a small file (60kB)")
     add("--small-files", type=int, default=400, help="how many of them (%(default)s)")
     add("--large", type=size, default=24_000_000, help="size of a large file (24MB)")
