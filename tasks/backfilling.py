@@ -28,7 +28,7 @@ from onc_mirror.transfer.progress import Progress
 from onc_mirror.wording import printable
 from tasks.policy import UNCACHED, safely
 from tasks.starting import MOST_DAYS
-from tasks.tables import MOST_ROWS, show_table
+from tasks.tables import show_table
 
 if TYPE_CHECKING:
     from prefect import State
@@ -74,10 +74,7 @@ def look_ahead(mirror: Mirror, request: BackfillRequest) -> Forecast:
 @safely
 def show_forecast(forecast: Forecast) -> None:
     """Put what a backfill would fetch where the Prefect UI shows it."""
-    rows = [
-        {"device": day.device, "day": day.day, "files": day.files, "bytes": day.bytes}
-        for day in forecast.days[:MOST_ROWS]
-    ]
+    rows = [{"device": day.device, "day": day.day, "files": day.files, "bytes": day.bytes} for day in forecast.days]
     show_table("backfill-forecast", forecast_sentence(forecast), rows, nothing=_NOTHING_TO_FETCH)
 
 

@@ -74,7 +74,7 @@ def show_reconciliation(found: Reconciliation) -> None:
     tables = {
         "standings": (count_rows(found), "what archive, ledger and bucket have of each device"),
         "differences": (difference_rows(found, MOST_ROWS), "what differed, and what became of it"),
-        "witness": (witness_rows(found)[:MOST_ROWS], "where the archive lists other files than it counts"),
+        "witness": (witness_rows(found), "where the archive lists other files than it counts"),
     }
     for name, (rows, description) in tables.items():
         show_table(f"reconcile-{name}", f"{run}: {description}.", rows, nothing=_NOTHING)

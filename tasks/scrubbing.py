@@ -19,7 +19,7 @@ from onc_mirror.transfer.batch import NoWatcher
 from onc_mirror.wording import printable
 from tasks.ending import final_state
 from tasks.policy import UNCACHED, retries, safely
-from tasks.tables import MOST_ROWS, show_table
+from tasks.tables import show_table
 
 if TYPE_CHECKING:
     from prefect import State
@@ -79,7 +79,7 @@ def show_scrub(scrubbed: Scrubbed) -> None:
     show_table(
         "scrub-findings",
         f"Run {report.run_id}: objects that were not what was proven, and what became of them.",
-        [dict(zip(_ALL_WELL, row, strict=True)) for row in rows[:MOST_ROWS]],
+        [dict(zip(_ALL_WELL, row, strict=True)) for row in rows],
         nothing=_ALL_WELL,
     )
     create_markdown_artifact(

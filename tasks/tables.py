@@ -16,7 +16,9 @@ MOST_ROWS = 200
 
 
 def show_table(key: str, description: str, rows: Sequence[Mapping[str, Any]], *, nothing: Mapping[str, Any]) -> None:
-    """Put rows where the Prefect UI shows them; texts in them may be whatever an archive lists.
+    """Put rows, and no more than `MOST_ROWS`, where the Prefect UI shows them.
+
+    Texts in them may be whatever an archive lists.
 
     Args:
         key: Of the artifact.
@@ -24,5 +26,10 @@ def show_table(key: str, description: str, rows: Sequence[Mapping[str, Any]], *,
         rows: The rows, all with the same columns.
         nothing: The one row that is shown where there are none: an empty table has no columns.
     """
-    table = [{name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
+    shown = rows[:MOST_ROWS]
+    if len(shown) < len(rows):
+        description += f" The first {len(shown)} of {len(rows)}."
+    table = [
+        {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in shown
+    ]
     create_table_artifact(key=key, table=table or [dict(nothing)], description=printable(description))

@@ -1,0 +1,33 @@
+"""Tables in the Prefect UI are as long as it can show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tasks import tables
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the Prefect server would be given: the server itself is another test's."""
+    taken: dict[str, Any] = {}
+    monkeypatch.setattr(tables, "create_table_artifact", lambda **artifact: taken.update(artifact))
+    return taken
+
+
+def test_a_table_that_is_too_long_is_cut_and_says_so(shown: dict[str, Any]) -> None:
+    rows = [{"file": f"{number}\n"} for number in range(tables.MOST_ROWS + 1)]
+
+    tables.show_table("key", "What waits.", rows, nothing={"file": ""})
+
+    assert len(shown["table"]) == tables.MOST_ROWS
+    assert shown["table"][1] == {"file": "1\\n"}
+    assert shown["description"] == f"What waits. The first {tables.MOST_ROWS} of {tables.MOST_ROWS + 1}."
+
+
+def test_a_table_without_rows_still_has_columns(shown: dict[str, Any]) -> None:
+    tables.show_table("key", "What waits.", [], nothing={"file": "No file waits."})
+
+    assert (shown["table"], shown["description"]) == ([{"file": "No file waits."}], "What waits.")
