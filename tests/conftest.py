@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,27 @@ if TYPE_CHECKING:
     from tests.support.stores import Endpoint
 
 TOKEN = "0c4na7y0-1234-4bcd-8e9f-a70c3n0c1100"
+
+IN_THE_SANDBOX = ("tests/flows/", "tests/deployments/test_deploying.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file on one worker; from the start all that needs the sandbox on one, so that there is one sandbox."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only the process that hands out tests needs it
+
+    class OneSandbox(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+        def _split_scope(self, nodeid: str) -> str:
+            return "sandbox" if nodeid.startswith(IN_THE_SANDBOX) else str(super()._split_scope(nodeid))
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if "sandbox" in self.workqueue:
+                self.workqueue.move_to_end("sandbox", last=False)
+            super()._assign_work_unit(node)
+
+    return OneSandbox(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from deployments.declared import SHIPPED
 from onc_mirror.cli import main
 from onc_mirror.ledger import open_ledger
 from onc_mirror.report.document import RunReport
-from tests.support.flow_runs import ArchiveControl, Deployed, environment_of, use
+from tests.support.flow_runs import ArchiveControl, Deployed, environment_of, use, wait_for_end
 from tests.support.raw_server import answer, raw_server, unused_url
 from tests.support.waiting import wait_until
 
@@ -291,8 +291,3 @@ def test_after_an_outage_one_of_the_runs_that_were_missed_works_and_the_others_d
     assert len(worked) == 1
     assert len(reports) == sum(run.is_completed for run in ended)
     assert len(downloads) == len(set(downloads)) == worked[0].mirrored
-
-
-def wait_for_end(sandbox: Sandbox, run_id: str) -> Any:
-    wait_until(lambda: sandbox.orchestrator.flow_run(run_id).is_final, timeout_s=240, every_s=0.5)
-    return sandbox.orchestrator.flow_run(run_id)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.flow_runs import ArchiveControl, Deployed, environment_of, use
+from tests.support.flow_runs import ArchiveControl, Deployed, end_runs, environment_of, use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,15 +28,16 @@ def archive(sandbox: Sandbox) -> Iterator[ArchiveControl]:
 
 
 @pytest.fixture
-def deployed(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployed:
+def deployed(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
     """A mirror into the sandbox's own S3 endpoint; the test's environment points to it, too."""
-    return use(Deployed(sandbox, environment_of(tmp_path / "state", uuid.uuid4().hex[:8])), monkeypatch)
+    yield use(Deployed(sandbox, environment_of(tmp_path / "state", uuid.uuid4().hex[:8])), monkeypatch)
+    end_runs(sandbox)
 
 
 @pytest.fixture(params=STORES)
 def deployed_everywhere(
     request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Deployed:
+) -> Iterator[Deployed]:
     """As `deployed`, into every S3 server that is asked for."""
     environment = environment_of(tmp_path / "state", uuid.uuid4().hex[:8])
     if request.param == "ceph":
@@ -47,4 +48,5 @@ def deployed_everywhere(
             "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
             "ONC_MIRROR_STORE_URL": f"s3://{endpoint.create_bucket()}",
         }
-    return use(Deployed(sandbox, environment), monkeypatch)
+    yield use(Deployed(sandbox, environment), monkeypatch)
+    end_runs(sandbox)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from onc_mirror.store import open_store
@@ -10,14 +9,12 @@ from onc_mirror.store import open_store
 if TYPE_CHECKING:
     from tests.support.flow_runs import ArchiveControl, Deployed
 
-DEVICE = "TUMPMTSPECTROMETER001"
+DEVICE = "TUMSTANDARDMODULE001"
 DAILY = "scrub/daily"
 
 
 def test_what_was_lost_in_the_bucket_is_fetched_again_and_told(deployed: Deployed, archive: ArchiveControl) -> None:
-    since = datetime.now(UTC) - timedelta(hours=3)
-    assert deployed.run(devices=[DEVICE], since=since.isoformat()).state_type == "COMPLETED"
-    missing, *_ = keys = sorted(deployed.objects("raw/"))
+    missing, *_ = keys = deployed.mirror_without_prefect(DEVICE, hours=3)
     with open_store(deployed.settings) as store:
         store.delete(missing)
     archive.clear()

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from tests.support.postgresql import PostgresqlServer
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# Whoever runs the tests may have switched SIGINT off, as a shell does for what runs in its background.
 OWNER = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.support.postgresql import running_postgresql
 with running_postgresql() as server:
     print(server.folder, flush=True)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,29 +43,42 @@ def ready_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
+def are_free(ports: range) -> bool:
+    return all(is_free(port) for port in ports)
+
+
 def servers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda end: end.name)
-def test_endpoint_ends_with_who_started_it_and_comes_back_with_its_data(tmp_path: Path, end: signal.Signals) -> None:
-    first, second = pick_free(PORTS), pick_free(PORTS)
-    with started(tmp_path, first) as process:
-        assert ready_line(process) == f"S3 endpoint http://{HOST}:{first} is ready; its data is in {tmp_path}.\n"
-        endpoint = Endpoint(f"http://{HOST}:{first}")
-        endpoint.client.put_object(Bucket="kept", Key="key", Body=b"bytes")
-        servers = servers_of(process)
-        process.send_signal(end)
-        code = process.wait(20)
+def test_endpoint_ends_with_who_started_it_or_one_of_its_servers_and_keeps_its_data(
+    tmp_path: Path,
+) -> None:
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+    for number, end in enumerate(ends):
+        port = pick_free(PORTS)
+        with started(tmp_path, port) as process:
+            assert ready_line(process) == f"S3 endpoint http://{HOST}:{port} is ready; its data is in {tmp_path}.\n"
+            client = Endpoint(f"http://{HOST}:{port}").client
+            for earlier in ends[:number]:
+                assert client.get_object(Bucket="kept", Key=earlier.name)["Body"].read() == b"bytes", earlier
+            client.put_object(Bucket="kept", Key=end.name, Body=b"bytes")
+            servers = servers_of(process)
+            process.send_signal(end)
+            code = process.wait(20)
 
-    wait_until(lambda: all(is_free(port) for port in range(first, first + PORTS)))
-    assert len(servers) == PORTS
-    assert code == (-end if end is signal.SIGKILL else 0)
+        wait_until(partial(are_free, range(port, port + PORTS)))
+        assert (len(servers), code) == (PORTS, -end if end is signal.SIGKILL else 0)
 
-    with started(tmp_path, second) as process:
-        assert ready_line(process)
-        endpoint = Endpoint(f"http://{HOST}:{second}")
-        assert endpoint.client.get_object(Bucket="kept", Key="key")["Body"].read() == b"bytes"
+    with started(tmp_path, 0) as process:
+        url = ready_line(process).split()[2]
+        assert Endpoint(url).client.get_object(Bucket="kept", Key=ends[-1].name)["Body"].read() == b"bytes"
+        (container,) = [server for server in servers_of(process) if "container" in server.cmdline()]
+        container.kill()
+        _, complaint = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert "container server has ended" in complaint
 
 
 def test_busy_port_is_named_and_nothing_is_started(tmp_path: Path) -> None:
@@ -75,17 +89,6 @@ def test_busy_port_is_named_and_nothing_is_started(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert complaint == f"Port {port + 2} is in use. Choose four free ones with --port FIRST, or --port 0.\n"
     assert not list(tmp_path.iterdir())
-
-
-def test_server_that_ends_by_itself_is_told(tmp_path: Path) -> None:
-    with started(tmp_path, 0) as process:
-        assert ready_line(process)
-        (container,) = [server for server in servers_of(process) if "container" in server.cmdline()]
-        container.kill()
-        _, complaint = process.communicate(timeout=30)
-
-    assert process.returncode == 1
-    assert "container server has ended" in complaint
 
 
 def test_access_key_that_swift_would_confuse_is_refused(tmp_path: Path) -> None:
