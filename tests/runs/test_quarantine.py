@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.sandbox.archive.faults import Kind
-from onc_mirror.model import Decision, Grade
+from onc_mirror.model import Decision, Grade, TimeWindow
 from onc_mirror.quarantine.checks import look_up, retry
 from onc_mirror.quarantine.releasing import release
 from onc_mirror.store import open_store
@@ -163,7 +163,7 @@ def test_bytes_of_a_file_that_the_archive_has_replaced_are_not_released(mirror: 
     mirror.turn(mirror.now + timedelta(minutes=5))
     with mirror.open() as parts:
         parts.ledger.start_run("lists", "mirror-hour", mirror.now)
-        listed = parts.archive.list_files(DEVICE)
+        listed = parts.archive.list_files(DEVICE, archived=TimeWindow(mirror.now - timedelta(hours=6), mirror.now))
         parts.ledger.record_listed(listed.files, run_id="lists", now=mirror.now)
 
     assert released(mirror, Grade.SIZE)[1].reason == "outdated-copy"
