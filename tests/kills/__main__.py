@@ -16,12 +16,16 @@ import secrets
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.kills.places import EVERY, Place, experimenting
 from tests.kills.worlds import FLOWS
 from tests.support.effects import boundaries
+from tests.support.postgresql import running_postgresql
+from tests.support.stores import running_ceph, running_swift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +54,8 @@ def _kill_on(place: Place, most: int, moments: int, dice: random.Random) -> int:
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="onc-mirror-kills-") as folder,
-        experimenting(place, Path(folder)) as experiment,
+        ExitStack() as servers,
+        experimenting(place, Path(folder), partial(_serve, servers, Path(folder))) as experiment,
     ):
         chosen = _spread(boundaries(experiment.trace), most)
         exact = list(_tell(place, ((str(one), experiment.kill_at(one)) for one in chosen)))
@@ -63,6 +68,13 @@ def _kill_on(place: Place, most: int, moments: int, dice: random.Random) -> int:
         f" {len(ends) - killed} runs ended before; {wrong} wrong; {time.monotonic() - began:.0f} s"
     )
     return wrong
+
+
+def _serve(servers: ExitStack, folder: Path, kind: str) -> Any:
+    if kind == "postgresql":
+        return servers.enter_context(running_postgresql())
+    (folder / kind).mkdir()
+    return servers.enter_context((running_swift if kind == "swift" else running_ceph)(folder / kind))
 
 
 def _at_random(experiment: Experiment, moments: int, dice: random.Random) -> Iterator[tuple[str, Aftermath]]:

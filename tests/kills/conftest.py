@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,15 +14,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def experiments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Place], Experiment]]:
-    """Prepares an experiment when its place is first asked for."""
+def experiments(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Place], Experiment]]:
+    """Prepares an experiment when its place is first asked for, on the servers that all tests of a worker share."""
     prepared: dict[Place, Experiment] = {}
     with ExitStack() as parts:
+
+        def server_of(kind: str) -> Any:
+            return request.getfixturevalue("one_postgresql" if kind == "postgresql" else kind)
 
         def on(place: Place) -> Experiment:
             if place not in prepared:
                 folder = tmp_path_factory.mktemp(str(place))
-                prepared[place] = parts.enter_context(experimenting(place, folder))
+                prepared[place] = parts.enter_context(experimenting(place, folder, server_of))
             return prepared[place]
 
         yield on

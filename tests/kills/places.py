@@ -1,23 +1,20 @@
-"""Which flows are killed on which kinds of bucket and of ledger, and all that runs there."""
+"""Which flows are killed on which kinds of bucket and of ledger, and all that runs there but their servers."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.kills.experiments import Experiment
 from tests.kills.worlds import FLOWS, Grounds, watched_archive
 from tests.support.killing import running_mother
 from tests.support.ledgers import LEDGERS, require_postgresql
-from tests.support.postgresql import running_postgresql
-from tests.support.stores import STORES, running_ceph, running_swift
+from tests.support.stores import STORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-_SERVERS = {"swift": running_swift, "ceph": running_ceph}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +51,19 @@ FEW = [
 
 
 @contextmanager
-def experimenting(place: Place, folder: Path) -> Iterator[Experiment]:
-    """Start what a place needs and prepare an experiment on it."""
-    for name in ("said", "store", "worlds"):
+def experimenting(place: Place, folder: Path, server_of: Callable[[str], Any]) -> Iterator[Experiment]:
+    """Start what a place needs and prepare an experiment on it.
+
+    Args:
+        place: The place.
+        folder: For all that is written to disk.
+        server_of: Gives the running server of a kind of bucket or ledger.
+    """
+    for name in ("said", "worlds"):
         (folder / name).mkdir()
-    with ExitStack() as parts:
-        archive = parts.enter_context(watched_archive(folder / "archive"))
-        mother = parts.enter_context(running_mother(folder / "said"))
-        serve = _SERVERS.get(place.store)
-        endpoint = None if serve is None else parts.enter_context(serve(folder / "store"))
-        server = parts.enter_context(running_postgresql()) if place.ledger == "postgresql" else None
+    endpoint = None if place.store == "file" else server_of(place.store)
+    server = None if place.ledger == "sqlite" else server_of(place.ledger)
+    with watched_archive(folder / "archive") as archive, running_mother(folder / "said") as mother:
         experiment = Experiment(Grounds(archive, folder / "worlds", endpoint, server), mother, place.flow)
         experiment.prepare()
         yield experiment
