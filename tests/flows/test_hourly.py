@@ -66,24 +66,26 @@ def test_an_hour_of_all_deployed_devices_is_mirrored_once(
     assert RunReport.from_json(deployed.read(stored).decode()) == report
     archive.clear()
 
-    second = deployed.run(until=report.until.isoformat() if report.until else None)
+    with open_mirror(deployed.settings) as mirror:
+        second = mirror_hour(mirror, MirrorRequest(until=report.until))
 
-    assert second.state_type == "COMPLETED"
-    assert last_report(deployed).mirrored == 0
-    assert last_report(deployed).already > 0
+    assert (second.exit_code, second.mirrored, second.already > 0) == (0, 0, True)
     assert deployed.objects() == before
     assert not [one for one in archive.requests() if one["endpoint"] == "download"]
 
 
-def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed, archive: ArchiveControl) -> None:
+def test_bad_files_and_devices_are_told_as_by_the_run_in_one_process_and_cost_nobody_else(
+    deployed: Deployed, archive: ArchiveControl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive.fault("bit-flip", filename=f"{DEVICE}_*-SDAQ-CAMERA.hdf5")
     archive.fault("html", filename=f"{DEVICE}_*-SDAQ-PMTSPEC.hdf5")
     archive.fault("not-ready", filename=f"{DEVICE}_*-SDAQ-MODULE.hdf5")
     archive.fault("server-error", device="TUMLIDAR001", endpoint="device")
+    devices, window = (DEVICE, QUIET_DEVICE, "TUMLIDAR001"), hour()
 
     with running_hook() as hook:
         deployed.environment["ONC_MIRROR_ALERT_WEBHOOK"] = hook.url
-        run = deployed.run(devices=[DEVICE, QUIET_DEVICE, "TUMLIDAR001"], **hour())
+        run = deployed.run(devices=list(devices), **window)
 
     (told,) = hook.came
     assert (told["cause"], told["alerts"][0]["subject"]) == ("quarantine", DEVICE)
@@ -121,6 +123,8 @@ def test_bad_files_and_devices_are_told_and_cost_nobody_else(deployed: Deployed,
         'onc_mirror_retries_total{cause="archive-busy"} 2.0'
     ]
     assert 'onc_mirror_runs_total{flow="mirror-hour",state="failed"} 1.0' in metrics
+    alone = mirrored_alone(deployed, tmp_path / "alone", monkeypatch, window, devices)
+    assert comparable(alone) == comparable(report)
 
 
 def levels_of(begin: str, deployed: Deployed, run: FlowRun) -> dict[str, int]:
@@ -137,36 +141,6 @@ def states_of(task_run_name: str, deployed: Deployed, run: FlowRun) -> list[str]
     return [row["state_type"] for row in deployed.task_runs(run) if row["name"].startswith(task_run_name)]
 
 
-def test_a_run_that_only_waits_for_files_is_completed_under_a_name_of_its_own(
-    deployed: Deployed, archive: ArchiveControl
-) -> None:
-    archive.fault("not-ready", filename=f"{QUIET_DEVICE}_*-SDAQ-MODULE.hdf5")
-
-    run = deployed.run(devices=[QUIET_DEVICE], **hour())
-
-    assert (run.state_type, run.state_name) == ("COMPLETED", "CompletedWithHeld")
-
-
-def test_the_flow_and_the_run_in_one_process_end_in_the_same_report(
-    deployed: Deployed, archive: ArchiveControl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archive.fault("zero-tail", filename=f"{DEVICE}_*-SDAQ-CAMERA.hdf5")
-    archive.fault("short", filename=f"{DEVICE}_*-SDAQ-PMTSPEC.hdf5")
-    archive.fault("still-open-write", filename=f"{DEVICE}_*-SDAQ-MODULE.hdf5")
-    window = hour()
-    deployed.run(devices=[DEVICE, QUIET_DEVICE], **window)
-    by_flow = last_report(deployed)
-    monkeypatch.setenv("ONC_MIRROR_STATE_DIR", str(tmp_path / "alone"))
-    monkeypatch.setenv("ONC_MIRROR_STORE_URL", f"{deployed.settings.store_url}-alone")
-
-    with open_mirror(deployed.settings) as mirror:
-        since, until = (datetime.fromisoformat(window[end]) for end in ("since", "until"))
-        alone = mirror_hour(mirror, MirrorRequest(since, until, devices=(DEVICE, QUIET_DEVICE)))
-
-    assert by_flow.files
-    assert comparable(by_flow) == comparable(alone)
-
-
 def test_a_dead_archive_ends_the_flow_as_it_ends_the_run_in_one_process_and_is_told_in_its_log(
     deployed: Deployed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,12 +150,8 @@ def test_a_dead_archive_ends_the_flow_as_it_ends_the_run_in_one_process_and_is_t
     )
     run = dead.run(**window)
     by_flow = last_report(dead)
-    monkeypatch.setenv("ONC_MIRROR_STATE_DIR", str(tmp_path / "alone"))
-    monkeypatch.setenv("ONC_MIRROR_STORE_URL", f"{dead.settings.store_url}-alone")
 
-    with open_mirror(dead.settings) as mirror:
-        since, until = (datetime.fromisoformat(window[end]) for end in ("since", "until"))
-        alone = mirror_hour(mirror, MirrorRequest(since, until))
+    alone = mirrored_alone(dead, tmp_path / "alone", monkeypatch, window)
 
     assert run.state_type == "FAILED"
     assert {error.reason for error in by_flow.errors} == {"connection-refused"}
@@ -189,6 +159,17 @@ def test_a_dead_archive_ends_the_flow_as_it_ends_the_run_in_one_process_and_is_t
     # The server writes logs down some time after they were said.
     wait_until(lambda: len(waits_told(dead, run)) == 2, timeout_s=60)
     assert not states_of("list ", dead, run)
+
+
+def mirrored_alone(
+    deployed: Deployed, state: Path, patch: pytest.MonkeyPatch, window: dict[str, str], devices: tuple[str, ...] = ()
+) -> RunReport:
+    """The report of the same run in this process, with a state and a store of its own."""
+    patch.setenv("ONC_MIRROR_STORE_URL", f"{deployed.settings.store_url}-alone")
+    patch.setenv("ONC_MIRROR_STATE_DIR", str(state))
+    since, until = (datetime.fromisoformat(window[end]) for end in ("since", "until"))
+    with open_mirror(deployed.settings) as mirror:
+        return mirror_hour(mirror, MirrorRequest(since, until, devices=devices))
 
 
 def waits_told(deployed: Deployed, run: FlowRun) -> list[str]:
@@ -208,16 +189,10 @@ def test_the_token_is_nowhere_however_requests_fail(deployed: Deployed, archive:
     archive.fault("status", device="TUMLIDAR002", endpoint="device", status=403)
     from_prefect = Deployed(deployed.sandbox, deployed.environment | {"ONC_TOKEN": ""})
     with secret_block(deployed.sandbox, TOKEN_BLOCK, DEFAULT_TOKEN):
-        first = from_prefect.run(devices=[DEVICE, "TUMLIDAR001", "TUMLIDAR002"], **hour())
-    archive.clear()
-    archive.fault("token-revoked")
+        run = from_prefect.run(devices=[DEVICE, "TUMLIDAR001", "TUMLIDAR002"], **hour())
 
-    second = deployed.run()
-
-    assert (first.state_type, second.state_type) == ("FAILED", "FAILED")
-    assert "TUMLIDAR001" in first.message  # and with a token that the archive accepts
-    assert [error.reason for error in last_report(deployed).errors] == ["token-rejected"]
-    assert "ONC_TOKEN" in second.message
+    assert run.state_type == "FAILED"
+    assert "TUMLIDAR001" in run.message  # and with a token that the archive accepts
     home = deployed.sandbox.options.state
     written = texts_below(home / "prefect") | texts_below(home / "logs") | texts_below(deployed.settings.state_dir)
     assert any("prefect.db" in path for path in written)
@@ -225,7 +200,7 @@ def test_the_token_is_nowhere_however_requests_fail(deployed: Deployed, archive:
     leaks = [path for path, content in written.items() if DEFAULT_TOKEN.encode() in content]
     leaks += [key for key in deployed.objects() if DEFAULT_TOKEN.encode() in deployed.read(key)]
     (database,) = (home / "prefect").glob("prefect.db")
-    assert first.id in rows_of(database)
+    assert run.id in rows_of(database)
     assert DEFAULT_TOKEN not in rows_of(database)
     assert not leaks
     assert DEFAULT_TOKEN not in httpx.get(f"{deployed.sandbox.options.prefect_url}/api/admin/version").text
