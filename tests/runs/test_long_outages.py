@@ -13,8 +13,10 @@ from tests.support.mirrors import on_ladder
 if TYPE_CHECKING:
     from tests.support.mirrors import Bench
 
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
+DEVICE = "TUMSTANDARDMODULE001"
+VICTIM = "TUMSTANDARDMODULE001_20220502T110000.000Z-SDAQ-MODULE.hdf5"
+CROWDED_DEVICE = "TUMPMTSPECTROMETER001"
+VICTIM_IN_CROWD = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 LADDER = (timedelta(minutes=30), timedelta(hours=2))
 SHORT_LADDER = (timedelta(minutes=10), timedelta(minutes=10))
 """Passed before many more files come."""
@@ -25,15 +27,15 @@ def mirror(lone_mirror: Bench) -> Bench:
     return on_ladder(lone_mirror, LADDER)
 
 
-def states(mirror: Bench) -> set[str]:
-    return {state for state, _ in mirror.ledger_states(DEVICE).values()} - {"filtered"}
+def states(mirror: Bench, device: str = DEVICE) -> set[str]:
+    return {state for state, _ in mirror.ledger_states(device).values()} - {"filtered"}
 
 
-def pass_the_ladder(mirror: Bench) -> None:
+def pass_the_ladder(mirror: Bench, device: str = DEVICE) -> None:
     """Run as often as it takes for every file to come to the end of its ladder, and once more."""
     ladder = mirror.settings.hold_delays
     for pause in (*ladder, ladder[-1], ladder[-1]):
-        mirror.run(devices=(DEVICE,))
+        mirror.run(devices=(device,))
         mirror.turn(mirror.now + pause)
 
 
@@ -83,8 +85,8 @@ def test_an_outage_that_begins_when_a_file_has_failed_already_does_not_give_it_u
 
 
 def test_one_bad_file_among_good_ones_is_given_up(mirror: Bench) -> None:
-    mirror.archive.fault(Kind.HTML, filename=VICTIM, endpoint="download")
-    pass_the_ladder(mirror)
+    mirror.archive.fault(Kind.HTML, filename=VICTIM_IN_CROWD, endpoint="download")
+    pass_the_ladder(mirror, CROWDED_DEVICE)
 
-    assert mirror.ledger_states(DEVICE)[VICTIM] == ("quarantined", "wrong-body")
-    assert states(mirror) == {"mirrored", "quarantined"}
+    assert mirror.ledger_states(CROWDED_DEVICE)[VICTIM_IN_CROWD] == ("quarantined", "wrong-body")
+    assert states(mirror, CROWDED_DEVICE) == {"mirrored", "quarantined"}

@@ -28,7 +28,7 @@ VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 
 
 @pytest.fixture
-def mirror(archive: RunningArchive, tmp_path: Path, ledger_url: str) -> Bench:
+def everywhere(archive: RunningArchive, tmp_path: Path, ledger_url: str) -> Bench:
     """A mirror with its ledger in each of the databases."""
     return bench(archive, tmp_path, ledger_url=ledger_url)
 
@@ -56,19 +56,20 @@ def test_a_clock_that_runs_ahead_of_the_archive_loses_nothing(mirror: Bench) -> 
     assert wanted <= mirrored_names(mirror)
 
 
-def test_a_window_into_the_future_leaves_no_watermark_there(mirror: Bench) -> None:
-    mirror.run(devices=(DEVICE,), until=mirror.now + timedelta(days=30))
+def test_a_window_into_the_future_leaves_no_watermark_there(everywhere: Bench) -> None:
+    everywhere.run(devices=(DEVICE,), until=everywhere.now + timedelta(days=30))
 
-    with mirror.open() as parts:
-        assert parts.ledger.watermark(DEVICE) == mirror.now
+    with everywhere.open() as parts:
+        assert parts.ledger.watermark(DEVICE) == everywhere.now
 
 
 def test_a_narrowed_run_does_not_give_up_a_held_file(mirror: Bench) -> None:
+    mirror.settings = mirror.settings.model_copy(update={"overlap": timedelta(0)})
     mirror.archive.fault(Kind.NOT_READY, filename=VICTIM)
     mirror.run(devices=(DEVICE,))
     mirror.run(devices=(DEVICE,), selection=Selection(name_pattern="*CAMERA*"))
     mirror.archive.faults.clear()
-    mirror.turn(mirror.now + timedelta(days=1))
+    mirror.turn(mirror.now + timedelta(hours=1))
 
     report = mirror.run(devices=(DEVICE,))
 
@@ -102,12 +103,12 @@ def test_a_store_that_dies_before_the_report_does_not_falsify_it(mirror: Bench) 
     assert text == report.to_json()
 
 
-@pytest.mark.parametrize("objects", [0, 3, 8])
-def test_a_run_killed_in_the_middle_is_finished_by_the_next(mirror: Bench, tmp_path: Path, objects: int) -> None:
-    mirror.archive.fault(Kind.LATENCY, endpoint="download", seconds=0.3)
-    settings = mirror.settings
+@pytest.mark.parametrize("objects", [0, 8])
+def test_a_run_killed_in_the_middle_is_finished_by_the_next(everywhere: Bench, tmp_path: Path, objects: int) -> None:
+    everywhere.archive.fault(Kind.LATENCY, endpoint="download", seconds=0.3)
+    settings = everywhere.settings
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ONC_", "AWS_"))} | {
-        "ONC_TOKEN": mirror.archive.token,
+        "ONC_TOKEN": everywhere.archive.token,
         "ONC_MIRROR_ARCHIVE_URL": str(settings.archive_url),
         "ONC_MIRROR_STORE_URL": settings.store_url,
         "ONC_MIRROR_STATE_DIR": str(settings.state_dir),
@@ -119,12 +120,12 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(mirror: Bench, tmp_p
     with subprocess.Popen([*command, *window], env=environment, stderr=subprocess.DEVNULL) as killed:
         wait_until(lambda: len(list((tmp_path / "bucket").rglob("raw/**/*.hdf5"))) >= objects, timeout_s=60)
         killed.send_signal(signal.SIGKILL)
-    mirror.archive.faults.clear()
+    everywhere.archive.faults.clear()
 
-    report = mirror.run(devices=(DEVICE,), since=mirror.now - timedelta(hours=2))
+    report = everywhere.run(devices=(DEVICE,), since=everywhere.now - timedelta(hours=2))
 
-    assert len(mirrored_names(mirror)) == 10
-    mirror.assert_promises_hold(report)
+    assert len(mirrored_names(everywhere)) == 10
+    everywhere.assert_promises_hold(report)
 
 
 def test_every_refused_run_stands_in_the_ledger(mirror: Bench) -> None:
