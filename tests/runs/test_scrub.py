@@ -59,16 +59,16 @@ def quarantined(mirror: Bench) -> dict[str, str]:
     return {key: sha256 for key, sha256 in mirror.objects("quarantine/").items() if not key.endswith(".json")}
 
 
-def test_all_new_objects_are_read_back_and_nothing_is_written(everywhere: Bench) -> None:
-    before = everywhere.objects()
+def test_all_new_objects_are_read_back_and_nothing_is_written(mirror: Bench) -> None:
+    before = mirror.objects()
 
-    scrubbed = run(everywhere)
+    scrubbed = run(mirror)
 
     report = scrubbed.report
     assert (report.exit_code, report.listed, report.already) == (0, 10, 10)
     assert scrubbed.read_bytes == scrubbed.stock.bytes > 0
-    assert unread(everywhere) == 0
-    assert everywhere.objects() == before
+    assert unread(mirror) == 0
+    assert mirror.objects() == before
 
 
 def test_a_rotten_object_is_mended_and_its_bytes_are_kept(everywhere: Bench) -> None:
@@ -89,17 +89,17 @@ def test_a_rotten_object_is_mended_and_its_bytes_are_kept(everywhere: Bench) -> 
     assert run(everywhere).report.exit_code == unread(everywhere) == 0
 
 
-def test_a_missing_object_is_fetched_again(everywhere: Bench) -> None:
-    good = everywhere.objects()[KEY]
-    with open_store(everywhere.settings) as store:
+def test_a_missing_object_is_fetched_again(mirror: Bench) -> None:
+    good = mirror.objects()[KEY]
+    with open_store(mirror.settings) as store:
         store.delete(KEY)
 
-    report = run(everywhere).report
+    report = run(mirror).report
 
     assert (report.exit_code, report.mirrored) == (0, 1)
     assert f"There is no object {KEY} any more." in report.files[0].detail
-    assert everywhere.objects()[KEY] == good
-    assert not quarantined(everywhere)
+    assert mirror.objects()[KEY] == good
+    assert not quarantined(mirror)
 
 
 def test_rot_in_a_file_that_the_archive_has_no_more_fails_the_run_and_keeps_the_object(mirror: Bench) -> None:
