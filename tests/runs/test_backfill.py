@@ -40,6 +40,8 @@ DEVICE = "TUMSTANDARDMODULE001"
 OTHER = "TUMPMTSPECTROMETER001"
 # In the archive of the tests every product of a device has a file per hour.
 FIRST, LAST = datetime(2022, 4, 30, tzinfo=UTC), datetime(2022, 5, 1, 23, tzinfo=UTC)
+EVENING = LAST - timedelta(days=1)
+"""Of the first day."""
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_days_are_mirrored_whole_and_once(mirror: Bench) -> None:
 
 
 def test_no_watermark_moves(mirror: Bench) -> None:
-    run(mirror)
+    run(mirror, until=EVENING)
 
     with mirror.open() as parts:
         assert parts.ledger.watermark(DEVICE) is None
@@ -177,9 +179,9 @@ def test_what_a_dead_run_has_claimed_is_taken_over_after_its_lease(mirror: Bench
 
     with mirror.open() as parts:
         parts.clock = lambda: mirror.now + timedelta(seconds=time.monotonic() - began)
-        report = backfill(parts, BackfillRequest(FIRST, LAST, devices=(DEVICE,)))
+        report = backfill(parts, BackfillRequest(FIRST, EVENING, devices=(DEVICE,)))
 
-    assert (report.exit_code, report.mirrored) == (0, len(archived(mirror)))
+    assert (report.exit_code, report.mirrored) == (0, len(archived(mirror, days=1)))
 
 
 def test_what_another_run_keeps_for_longer_than_a_lease_stays_held(mirror: Bench) -> None:
@@ -191,10 +193,10 @@ def test_what_another_run_keeps_for_longer_than_a_lease_stays_held(mirror: Bench
         claim: dict[str, Any] = {"owner": "alive", "until": mirror.now + timedelta(hours=1), "now": mirror.now}
         mine = parts.ledger.leases.claim([(file, 0) for file in files if file.extension == "hdf5"], **claim).mine
 
-    report = run(mirror)
+    report = run(mirror, until=EVENING)
 
     assert {file.reason for file in report.attention} == {"claimed-elsewhere"}
-    assert (report.held, report.mirrored) == (len(mine), len(archived(mirror)) - len(mine))
+    assert (report.held, report.mirrored) == (len(mine), len(archived(mirror, days=1)) - len(mine))
     assert report.listed == report.held + report.mirrored + sum(report.filtered.values())
 
 
@@ -251,9 +253,9 @@ def test_only_failed_takes_up_what_was_given_up_and_a_plain_backfill_does_not(mi
 
 def test_what_is_quarantined_for_its_bytes_is_no_failure(mirror: Bench) -> None:
     mirror.archive.fault(Kind.ZERO_TAIL, filename=min(archived(mirror)))
-    assert run(mirror).quarantined == 1
+    assert run(mirror, until=EVENING).quarantined == 1
 
-    assert run(mirror, only_failed=True).listed == 0
+    assert run(mirror, until=EVENING, only_failed=True).listed == 0
 
 
 def test_a_day_that_cannot_be_listed_is_told_and_costs_no_other(mirror: Bench) -> None:
@@ -321,7 +323,7 @@ def test_the_devices_are_those_that_were_in_the_water_then(mirror: Bench) -> Non
 
 
 def test_what_a_run_over_years_names_is_bounded(mirror: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onc_mirror.backfill.story.MOST_NAMED", 10)
+    monkeypatch.setattr("onc_mirror.backfill.spanning.MOST_NAMED", 10)
     mirror.archive.fault(Kind.NOT_READY, filename="*_20220501T*")
 
     report = run(mirror)

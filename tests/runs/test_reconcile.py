@@ -25,6 +25,7 @@ from onc_mirror.run.gathering import begin_inquiry
 from onc_mirror.run.life import begin_run
 from onc_mirror.store import open_store
 from tests.support.mirrors import NOON, Bench, bench
+from tests.support.stores import STORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,9 +39,9 @@ RECOVERED = "TUMSTANDARDMODULE003"
 FOLDER = f"raw/{DEVICE}/2022/05/02/"
 
 
-@pytest.fixture(params=["file", "swift"])
+@pytest.fixture(params=STORES)
 def everywhere(request: pytest.FixtureRequest, bench_in: Callable[..., Bench]) -> Bench:
-    """A mirror with two hours of one device in it, in a folder and in a bucket."""
+    """A mirror, into every kind of store, with two hours of one device in it."""
     return begun(bench_in(request.param))
 
 
@@ -106,19 +107,19 @@ def assert_mended(mirror: Bench) -> None:
     assert mirror.objects() == before
 
 
-def test_a_mirror_that_is_well_has_no_difference_and_is_left_alone(everywhere: Bench) -> None:
-    before = everywhere.objects()
-    everywhere.archive.forget_requests()
+def test_a_mirror_that_is_well_has_no_difference_and_is_left_alone(mirror: Bench) -> None:
+    before = mirror.objects()
+    mirror.archive.forget_requests()
 
-    result = run(everywhere)
+    result = run(mirror)
 
     assert (result.exit_code, result.differences, result.disagreements) == (0, (), ())
     assert counted(result)["same"] == 10
     assert result.report is not None
     assert (result.report.already, result.report.mirrored) == (10, 0)
     assert result.report.listed == sum(one.files for one in result.counts())
-    assert everywhere.objects() == before
-    assert not everywhere.archive.requests_for("download")
+    assert mirror.objects() == before
+    assert not mirror.archive.requests_for("download")
 
 
 def test_a_deleted_object_is_fetched_again(everywhere: Bench) -> None:
@@ -154,61 +155,61 @@ def test_an_overwritten_object_is_replaced_and_kept_aside(everywhere: Bench) -> 
     assert_mended(everywhere)
 
 
-def test_an_object_of_the_right_size_that_claims_another_proof_is_fetched_again(everywhere: Bench) -> None:
+def test_an_object_of_the_right_size_that_claims_another_proof_is_fetched_again(mirror: Bench) -> None:
     """The archive's row in its metadata is right: only the ledger tells that these are not the bytes proven."""
-    victim = keys(everywhere)[3]
-    with ledger_at(everywhere) as connection:
+    victim = keys(mirror)[3]
+    with ledger_at(mirror) as connection:
         connection.execute(text("UPDATE files SET sha256 = :sha WHERE key = :key"), {"sha": "ff" * 32, "key": victim})
-    everywhere.archive.forget_requests()
+    mirror.archive.forget_requests()
 
-    result = run(everywhere)
+    result = run(mirror)
 
     assert found(result) == {victim.rpartition("/")[2]: ("*", "damaged-object", "mirrored")}
-    assert len(everywhere.archive.requests_for("download")) == 1
-    assert_mended(everywhere)
+    assert len(mirror.archive.requests_for("download")) == 1
+    assert_mended(mirror)
 
 
-def test_an_object_that_nobody_knows_is_told_and_left_alone(everywhere: Bench) -> None:
-    with open_store(everywhere.settings) as store:
+def test_an_object_that_nobody_knows_is_told_and_left_alone(mirror: Bench) -> None:
+    with open_store(mirror.settings) as store:
         store.write(f"{FOLDER}notes.txt", b"mine", "text/plain")
 
-    results = [run(everywhere), run(everywhere)]
+    results = [run(mirror), run(mirror)]
 
     for result in results:
         assert result.exit_code == 3
         assert found(result) == {"notes.txt": ("-", "unknown-object", None)}
-        assert document(everywhere, result)["devices"][0]["differences"][0]["key"] == f"{FOLDER}notes.txt"
-    assert f"{FOLDER}notes.txt" in keys(everywhere)
+        assert document(mirror, result)["devices"][0]["differences"][0]["key"] == f"{FOLDER}notes.txt"
+    assert f"{FOLDER}notes.txt" in keys(mirror)
 
 
-def test_a_lost_row_of_the_ledger_is_entered_again_without_a_download(everywhere: Bench) -> None:
-    victim = keys(everywhere)[3]
-    with ledger_at(everywhere) as connection:
+def test_a_lost_row_of_the_ledger_is_entered_again_without_a_download(mirror: Bench) -> None:
+    victim = keys(mirror)[3]
+    with ledger_at(mirror) as connection:
         connection.execute(text("DELETE FROM files WHERE key = :key"), {"key": victim})
-    everywhere.archive.forget_requests()
+    mirror.archive.forget_requests()
 
-    result = run(everywhere)
+    result = run(mirror)
 
     assert found(result) == {victim.rpartition("/")[2]: ("*", "unrecorded", "mirrored")}
-    assert not everywhere.archive.requests_for("download")
-    assert_mended(everywhere)
+    assert not mirror.archive.requests_for("download")
+    assert_mended(mirror)
 
 
-def test_a_file_that_slipped_past_the_watermark_is_fetched(everywhere: Bench) -> None:
+def test_a_file_that_slipped_past_the_watermark_is_fetched(mirror: Bench) -> None:
     """As one that was archived into the past: no hourly run will list it again."""
-    victim = keys(everywhere)[3]
-    with open_store(everywhere.settings) as store, ledger_at(everywhere) as connection:
+    victim = keys(mirror)[3]
+    with open_store(mirror.settings) as store, ledger_at(mirror) as connection:
         store.delete(victim)
         connection.execute(text("DELETE FROM files WHERE key = :key"), {"key": victim})
-    everywhere.turn(NOON + timedelta(minutes=10))
-    assert everywhere.run(devices=(DEVICE,), since=NOON).listed < 10
-    assert victim not in keys(everywhere)
+    mirror.turn(NOON + timedelta(minutes=10))
+    assert mirror.run(devices=(DEVICE,), since=NOON).listed < 10
+    assert victim not in keys(mirror)
 
-    result = run(everywhere)
+    result = run(mirror)
 
     assert found(result)[victim.rpartition("/")[2]] == ("+", "missed", "mirrored")
-    assert victim in keys(everywhere)
-    assert_mended(everywhere)
+    assert victim in keys(mirror)
+    assert_mended(mirror)
 
 
 def test_what_was_never_asked_for_is_left_to_the_backfill(mirror: Bench) -> None:
@@ -365,21 +366,21 @@ def test_a_witness_that_is_silent_is_told(mirror: Bench) -> None:
     assert counted(result)["same"] == 10
 
 
-def test_a_dry_run_compares_and_leaves_no_trace(everywhere: Bench) -> None:
-    victim = keys(everywhere)[3]
-    with open_store(everywhere.settings) as store:
+def test_a_dry_run_compares_and_leaves_no_trace(mirror: Bench) -> None:
+    victim = keys(mirror)[3]
+    with open_store(mirror.settings) as store:
         store.delete(victim)
-    before = everywhere.objects()
-    with everywhere.open() as parts:
+    before = mirror.objects()
+    with mirror.open() as parts:
         runs = parts.ledger.runs()
 
-    result = run(everywhere, dry_run=True)
+    result = run(mirror, dry_run=True)
 
     assert result.exit_code == 3
     assert found(result) == {victim.rpartition("/")[2]: ("+", "missing-object", None)}
     assert json.loads(result.to_json())["dry_run"]
-    assert everywhere.objects() == before
-    with everywhere.open() as parts:
+    assert mirror.objects() == before
+    with mirror.open() as parts:
         assert parts.ledger.runs() == runs
         assert parts.ledger.unfinished(DEVICE) == ()
 
