@@ -118,7 +118,7 @@ PARTS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=st.lists(PARTS, min_size=1, max_size=3).map("/".join))
 def test_any_key_is_found_again(store: ObjectStore, key: str) -> None:
     folder = uuid.uuid4().hex
