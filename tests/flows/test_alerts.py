@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import psutil
+import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from infra.sandbox.archive.config import DEFAULT_TOKEN
-from infra.sandbox.environment import part_environment
-from infra.sandbox.options import ROOT
 from infra.sandbox.orchestrator import DEPLOYMENT
-from tests.support.flow_runs import rows_of, texts_below
+from onc_mirror.cli import main
+from onc_mirror.ledger import open_ledger
+from onc_mirror.report.document import RunReport
+from tests.support.flow_runs import kill_processes_of, rows_of, texts_below, wait_for_end
 from tests.support.receivers import http_receiver
 from tests.support.waiting import wait_until
 
@@ -35,41 +35,62 @@ FAILED, AGAIN = (f"onc-mirror: {DEPLOYMENT} {end}" for end in ("failed", "works 
 
 
 @pytest.fixture
-def receiver(sandbox: Sandbox) -> Iterator[Receiver]:
+def receiver(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """Who is told; afterwards nobody is."""
-    deploy = [sys.executable, "-m", "onc_mirror.cli.main", "deploy"]
-    environment = part_environment(sandbox.options)
-    with http_receiver() as listening:
-        told = environment | {"ONC_MIRROR_ALERT_WEBHOOK": f"{listening.url}/{SECRET}"}
-        subprocess.run(deploy, cwd=ROOT, env=told, check=True, timeout=120)
+    with http_receiver() as listening, monkeypatch.context() as patch:
+        patch.setenv("ONC_MIRROR_ALERT_WEBHOOK", f"{listening.url}/{SECRET}")
+        deploy(sandbox)
         yield listening
+    with httpx.Client(base_url=f"{sandbox.options.prefect_url}/api", timeout=30, trust_env=False) as client:
+        for block in client.post("/block_documents/filter", json={}).raise_for_status().json():
+            client.delete(f"/block_documents/{block['id']}").raise_for_status()
+    deploy(sandbox)
 
 
+def deploy(sandbox: Sandbox) -> None:
+    """The command in this process, which has long imported Prefect."""
+    with temporary_settings({PREFECT_API_URL: f"{sandbox.options.prefect_url}/api"}):
+        assert main.run(["deploy"]) == 0
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by Apprise, which Prefect imports
 def test_the_first_failure_and_the_next_success_are_told_and_nothing_between(
     deployed: Deployed, archive: ArchiveControl, receiver: Receiver
 ) -> None:
     archive.fault("token-revoked")
-    first = deployed.run(devices=[DEVICE])
+    first = deployed.run()
+    assert reasons(deployed) == ["token-rejected"]
     failed = receiver.wait_for(FAILED)
     second = killed(deployed, archive)
     archive.clear()
+    archive.fault("not-ready", filename=f"{DEVICE}_*-SDAQ-MODULE.hdf5")
 
-    last = deployed.run(devices=[DEVICE])
+    last = deployed.run(devices=[DEVICE], since=(datetime.now(UTC) - timedelta(hours=3)).isoformat())
 
     again = receiver.wait_for(AGAIN)
     assert [one.subject for one in receiver.messages] == [FAILED, AGAIN]
+    assert "ONC_TOKEN" in first.message
     assert first.message in failed.body
     assert run_url(deployed, first) in failed.body
     assert "docs/runbook.md#run-failed" in failed.body
-    assert (second.state_type, last.state_type) == ("CRASHED", "COMPLETED")
+    # A run that only waits for files is completed under a name of its own, and good news.
+    assert (second.state_type, last.state_type, last.state_name) == ("CRASHED", "COMPLETED", "CompletedWithHeld")
     assert run_url(deployed, last) in again.body
     assert DEFAULT_TOKEN not in failed.body + again.body
     home = deployed.sandbox.options.state
     (database,) = (home / "prefect").glob("prefect.db")
     assert first.id in rows_of(database)
     assert not [one for one in (DEFAULT_TOKEN, SECRET) if one in rows_of(database)]
-    written = texts_below(home / "prefect") | texts_below(home / "logs")
-    assert not [path for path, content in written.items() if SECRET.encode() in content]
+    written = texts_below(home / "prefect") | texts_below(home / "logs") | texts_below(deployed.settings.state_dir)
+    secrets = (DEFAULT_TOKEN.encode(), SECRET.encode())
+    assert not [path for path, content in written.items() for one in secrets if one in content]
+
+
+def reasons(deployed: Deployed) -> list[str]:
+    """Why the last run failed, by its report."""
+    with open_ledger(deployed.settings.ledger) as ledger:
+        text = ledger.report(ledger.runs(1)[0].run_id)
+    return [error.reason for error in RunReport.from_json(text or "").errors]
 
 
 def killed(deployed: Deployed, archive: ArchiveControl) -> FlowRun:
@@ -79,11 +100,8 @@ def killed(deployed: Deployed, archive: ArchiveControl) -> FlowRun:
     orchestrator = deployed.sandbox.orchestrator
     run = orchestrator.trigger(DEPLOYMENT, environment=deployed.environment | {"ONC_MIRROR_STALL_TIMEOUT_S": "300"})
     wait_until(lambda: bool(archive.requests()), timeout_s=60, every_s=0.2)
-    for process in psutil.Process(os.getpid()).children(recursive=True):
-        if process.environ().get("PREFECT__FLOW_RUN_ID") == run.id:
-            process.kill()
-    wait_until(lambda: orchestrator.flow_run(run.id).is_final, timeout_s=60, every_s=0.2)
-    return orchestrator.flow_run(run.id)
+    kill_processes_of(run.id)
+    return wait_for_end(deployed.sandbox, run.id)
 
 
 def run_url(deployed: Deployed, run: FlowRun) -> str:
