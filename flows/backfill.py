@@ -56,7 +56,7 @@ def backfill(  # noqa: PLR0913 - the parameters of a deployment
     Args:
         since: Fetch the data from this day on (UTC); 2006-01-01 or later. A day, such as 2026-11-22, or a time with
             its zone, such as 2026-11-22T06:00:00Z, which stands for its day.
-        until: Fetch the data up to this and its day, instead of until now. As `since`.
+        until: Fetch the data up to this instead of until now; a day that it cuts counts whole. As `since`.
         devices: Only these, instead of all devices of the table that were in the water then.
         products: Only these data products, by their codes, instead of all.
         extensions: Only these extensions, such as hdf5, instead of those of ONC_MIRROR_EXTENSIONS.

@@ -50,7 +50,7 @@ def reconcile(  # noqa: PLR0913 - the parameters of a deployment
     Args:
         since: Compare the data from this day on (UTC), instead of from `days` before the end. A day, such as
             2026-11-22, or a time with its zone, such as 2026-11-22T06:00:00Z, which stands for its day.
-        until: Compare the data up to this and its day, instead of until now. As `since`.
+        until: Compare the data up to this instead of until now; a day that it cuts counts whole. As `since`.
         days: How far to reach back when `since` is not given, in days of data; 1 to 3650.
         devices: Only these, whether in the water or not, instead of all that are deployed.
         dry_run: Compare only; change nothing.

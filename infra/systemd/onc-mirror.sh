@@ -5,6 +5,7 @@
 set -eu
 set -a
 . /etc/onc-mirror/onc-mirror.env
+[ ! -f /etc/onc-mirror/prefect-worker.env ] || . /etc/onc-mirror/prefect-worker.env
 set +a
 export ONC_TOKEN_FILE=/etc/onc-mirror/onc-token AWS_SHARED_CREDENTIALS_FILE=/etc/onc-mirror/s3-credentials
 export ONC_MIRROR_STATE_DIR=/var/lib/onc-mirror HOME=/var/lib/onc-mirror

@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _answer_programs(arguments, "interrupted", "The command was told to stop.")
         given = sys.argv[1:] if arguments is None else arguments
-        stopper.leave(" The next run goes on from there." if _GO_ON.intersection(given) else "")
+        stopper.leave(" Given again, it goes on from there." if _GO_ON.intersection(given) else "")
     sys.exit(code)
 
 

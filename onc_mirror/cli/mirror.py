@@ -36,7 +36,7 @@ def mirror(context: click.Context, choice: Choice, *, files: Path | None, as_jso
     move the watermark.
 
     Exit codes: 0 all is accounted for, 1 something failed, 2 wrong option or setting, 3 done, but files are held or
-    quarantined; 130 or 143 when stopped. Stopping or killing it is harmless: the next run goes on from there.
+    quarantined; 130 or 143 when stopped. Stopping or killing it is harmless: given again, it goes on from there.
     """
     quieten(context, as_json=as_json)
     settings = load_settings()

@@ -168,7 +168,10 @@ _DATA_DAYS = (
         help="Data from the day of TIME on: 2026-11-22, or a duration back from --until, else from now: P30D.",
     ),
     click.option(
-        "--until", metavar="TIME", help="Data up to TIME and its day, or a duration after --since.  [default: now]"
+        "--until",
+        metavar="TIME",
+        help="Data up to TIME, or a duration after --since. A day that TIME cuts counts whole; a bare date is where"
+        " that day begins.  [default: now]",
     ),
 )
 

@@ -45,7 +45,7 @@ def test_a_signal_stops_stalled_transfers_and_the_next_run_converges(
 
     assert (process.returncode, err.strip()) == (
         code,
-        f"onc-mirror: stopped by {number.name}. The next run goes on from there.",
+        f"onc-mirror: stopped by {number.name}. Given again, it goes on from there.",
     )
     assert json.loads(out)["error"]["reason"] == "interrupted"
     assert seconds < SOON_S
