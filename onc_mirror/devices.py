@@ -112,8 +112,8 @@ def deployed_devices(
 ) -> tuple[Device, ...]:
     """Ask the archive which devices of `table` were in the water at any time of `window`.
 
-    Where the archive gives no answer, or knows no deployment, `followed` and the table's flag stand in, and a
-    warning says so.
+    Where the archive gives no answer, or knows no deployment, `followed` and the table's flag stand in; a warning
+    says so, unless both know of no deployment.
 
     Raises:
         TokenRejectedError: The archive does not accept the token; no table stands in for that.
@@ -153,8 +153,9 @@ def _is_deployed(archive: Archive, device: Device, window: TimeWindow) -> bool |
         logger.warning("device=%s deployed=%s by=table detail=%r", device.code, device.deployed, str(error))
         return None
     if not deployments:
+        level = logging.WARNING if device.deployed else logging.INFO  # they agree that it is not in the water
         detail = "The archive names no deployment of it."
-        logger.warning("device=%s deployed=%s by=table detail=%r", device.code, device.deployed, detail)
+        logger.log(level, "device=%s deployed=%s by=table detail=%r", device.code, device.deployed, detail)
         return None
     return any(deployment.overlaps(window) for deployment in deployments)
 

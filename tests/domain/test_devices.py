@@ -128,6 +128,7 @@ def test_archive_overrules_the_flag_of_the_table_unless_it_names_no_deployment(
 
     assert [device.code for device in found] == ["in", "back", "forgotten", "empty", "ended within"]
     assert "device=empty deployed=True by=table detail='The archive names no deployment of it.'" in caplog.text
+    assert "device=never" not in caplog.text  # table and archive agree: nobody need be warned
 
 
 def test_table_stands_in_where_the_archive_gives_no_answer(caplog: pytest.LogCaptureFixture) -> None:
