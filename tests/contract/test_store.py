@@ -344,7 +344,7 @@ def test_doctor_finds_a_good_store_good_and_leaves_it_empty(store: ObjectStore) 
 
     assert [finding.name for finding in findings] == [
         "bucket",
-        *(f"bucket {step}" for step in ("write", "read", "list", "copy", "parts", "delete")),
+        *(f"bucket {step}" for step in ("write", "read", "list", "copy", "parts", "uploads", "abort", "delete")),
     ]
     assert all(finding.ok for finding in findings), findings
     assert keys(store) == []
