@@ -42,9 +42,17 @@ def receiver(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rece
         deploy(sandbox)
         yield listening
     with httpx.Client(base_url=f"{sandbox.options.prefect_url}/api", timeout=30, trust_env=False) as client:
-        for block in client.post("/block_documents/filter", json={}).raise_for_status().json():
-            client.delete(f"/block_documents/{block['id']}").raise_for_status()
+        wait_until(lambda: has_no_blocks(client), every_s=1)  # a busy server asks to be asked again
     deploy(sandbox)
+
+
+def has_no_blocks(client: httpx.Client) -> bool:
+    """Delete all blocks; says whether there are none."""
+    found = client.post("/block_documents/filter", json={})
+    blocks = found.json() if found.is_success else [None]
+    for block in filter(None, blocks):
+        client.delete(f"/block_documents/{block['id']}")
+    return not blocks
 
 
 def deploy(sandbox: Sandbox) -> None:
@@ -57,6 +65,8 @@ def deploy(sandbox: Sandbox) -> None:
 def test_the_first_failure_and_the_next_success_are_told_and_nothing_between(
     deployed: Deployed, archive: ArchiveControl, receiver: Receiver
 ) -> None:
+    # `python -m tests.alerts` has one fail that never worked; a server at the limit may forget the deploy before it.
+    assert deployed.run(devices=[DEVICE], since=datetime.now(UTC).isoformat()).state_type == "COMPLETED"
     archive.fault("token-revoked")
     first = deployed.run()
     assert reasons(deployed) == ["token-rejected"]
