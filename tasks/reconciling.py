@@ -73,7 +73,7 @@ def show_reconciliation(found: Reconciliation) -> None:
     run = f"Run {found.run_id}" if found.run_id else "Dry run"
     tables = {
         "standings": (count_rows(found), "what archive, ledger and bucket have of each device"),
-        "differences": (difference_rows(found, MOST_ROWS), "what differed, and what became of it"),
+        "differences": (difference_rows(found, MOST_ROWS - 1), "what differed, and what became of it"),
         "witness": (witness_rows(found), "where the archive lists other files than it counts"),
     }
     for name, (rows, description) in tables.items():

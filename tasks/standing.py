@@ -16,7 +16,7 @@ from onc_mirror.report.document import RunReport
 from onc_mirror.utc import time_text
 from onc_mirror.wording import duration_text, size_text
 from tasks.policy import UNCACHED, safely
-from tasks.tables import show_table
+from tasks.tables import MOST_ROWS, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,12 +31,14 @@ _NOTHING_WAITS = {"device": "", "file": "", "state": "", "reason": "", "what hap
 def show_standing(mirror: Mirror, report: RunReport) -> None:
     """Put where devices stand, and the files that wait, where the Prefect UI shows them."""
     waiting = mirror.ledger.files_in(State.HELD, State.QUARANTINED, limit=_MOST_COUNTED)
-    devices = standing_rows(report, mirror.ledger.vitals.devices(), waiting, mirror.clock())
+    vitals = mirror.ledger.vitals.devices()
+    devices = standing_rows(report, vitals, waiting, mirror.clock())
     description = f"Run {report.run_id}: what came of each device, and where it stands now. Times are UTC."
     show_table(f"{report.flow}-standing", description, devices, nothing=_NO_DEVICE)
-    files = [_waiting_row(one) for one in waiting]
+    files = [_waiting_row(one) for one in waiting[:MOST_ROWS]]
+    total = sum(one.files[State.HELD] + one.files[State.QUARANTINED] for one in vitals)
     description = f"Run {report.run_id}: files held or quarantined, the longest first."
-    show_table(f"{report.flow}-waiting", description, files, nothing=_NOTHING_WAITS)
+    show_table(f"{report.flow}-waiting", description, files, nothing=_NOTHING_WAITS, total=total)
 
 
 def standing_rows(

@@ -15,7 +15,14 @@ MOST_ROWS = 200
 """The UI shows a table as a whole, and a database row holds it."""
 
 
-def show_table(key: str, description: str, rows: Sequence[Mapping[str, Any]], *, nothing: Mapping[str, Any]) -> None:
+def show_table(
+    key: str,
+    description: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    nothing: Mapping[str, Any],
+    total: int | None = None,
+) -> None:
     """Put rows, and no more than `MOST_ROWS`, where the Prefect UI shows them.
 
     Texts in them may be whatever an archive lists.
@@ -25,10 +32,11 @@ def show_table(key: str, description: str, rows: Sequence[Mapping[str, Any]], *,
         description: What the rows are.
         rows: The rows, all with the same columns.
         nothing: The one row that is shown where there are none: an empty table has no columns.
+        total: How many rows there would be, where `rows` are only the first.
     """
-    shown = rows[:MOST_ROWS]
-    if len(shown) < len(rows):
-        description += f" The first {len(shown)} of {len(rows)}."
+    shown, total = rows[:MOST_ROWS], total or len(rows)
+    if len(shown) < total:
+        description += f" The first {len(shown)} of {total}."
     table = [
         {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in shown
     ]

@@ -27,6 +27,12 @@ def test_a_table_that_is_too_long_is_cut_and_says_so(shown: dict[str, Any]) -> N
     assert shown["description"] == f"What waits. The first {tables.MOST_ROWS} of {tables.MOST_ROWS + 1}."
 
 
+def test_a_table_of_which_only_the_begin_was_read_says_how_many_rows_there_are(shown: dict[str, Any]) -> None:
+    tables.show_table("key", "What waits.", [{"file": "a"}], nothing={"file": ""}, total=30_000)
+
+    assert shown["description"] == "What waits. The first 1 of 30000."
+
+
 def test_a_table_without_rows_still_has_columns(shown: dict[str, Any]) -> None:
     tables.show_table("key", "What waits.", [], nothing={"file": "No file waits."})
 
