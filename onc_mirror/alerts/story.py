@@ -48,16 +48,16 @@ _DECIDING_S = 5.0
 
 def note_end(mirror: Mirror, run_id: str, flow: str) -> None:
     """Weigh what the ledger says after a run, tell who is to be told, and ping."""
-    report = None
+    report, pings = None, flow == HOURLY and mirror.settings.ping_url is not None
     try:
-        text = mirror.ledger.report(run_id)
+        text = mirror.ledger.report(run_id) if pings else None  # that of a backfill may be long
         report = None if text is None else RunReport.from_json(text)
         with _alone(mirror, run_id):
             raise_alerts(mirror, flow)
             tell(mirror)
     except Exception as error:  # noqa: BLE001 - also a fault of ours here must not cost the run
         logger.warning("run=%s alerts=not-weighed detail=%r", run_id, str(named(error)))
-    if flow == HOURLY:
+    if pings:
         seen = SeenRun(run_id, flow, mirror.clock(), "", report)
         if not seen.is_interrupted:
             sentence = "It broke off." if report is None else closing_sentence(report)
