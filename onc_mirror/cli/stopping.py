@@ -1,8 +1,9 @@
 """How the console script stops when it is told to: by Ctrl-C, by a service manager, by a closing terminal.
 
 The first signal interrupts the command (`KeyboardInterrupt`): it closes what it has open, removes its scratch and
-leaves without waiting for transfers in flight. The second ends the process on the spot. Killing it is harmless at
-any instant; a signal only makes it tidy.
+leaves without waiting for transfers in flight. Those that come within a moment of it are the same request: `timeout`,
+and a shell that passes a signal on, signal the process and its group. A later one ends the process on the spot.
+Killing it is harmless at any instant; a signal only makes it tidy.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from types import FrameType
+
+MOMENT_S = 1.0
+"""Seconds within which several signals are one request."""
 
 _SHOW_CURSOR = "\x1b[?25h"
 _BASE = 128
@@ -29,6 +34,7 @@ class Stopper:
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self._came_at = 0.0
 
     def listen(self) -> None:
         """Begin to listen; signals that whoever started us has switched off, as nohup does, stay so."""
@@ -44,9 +50,12 @@ class Stopper:
         os._exit(_BASE + number)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
         if self.signal is not None:
+            if now - self._came_at < MOMENT_S:
+                return
             if sys.stderr.isatty():
                 os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())
             os._exit(_BASE + number)
-        self.signal = signal.Signals(number)
+        self.signal, self._came_at = signal.Signals(number), now
         raise KeyboardInterrupt

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.sandbox.archive.faults import Kind
+from onc_mirror.cli.stopping import MOMENT_S
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -20,20 +24,41 @@ DEVICE = "TUMPMTSPECTROMETER001"
 FIVE_FILES = ("mirror", "-d", DEVICE, "--since", "2022-05-02T11:00", "--until", "PT1H", "--json")
 # Far less than the stall timeout of the console, far more than a busy machine needs.
 SOON_S = 10.0
+STUBBORN = """
+import time
+from onc_mirror.cli.stopping import Stopper
+
+Stopper().listen()
+try:
+    print("listens", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("was told to stop", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
-    ids=str,
+    ("under", "numbers", "code"),
+    [
+        ((), (signal.SIGINT,), 130),
+        (("timeout", "60"), (signal.SIGTERM,), 143),  # which signals the process, then its group
+        ((), (signal.SIGHUP, signal.SIGTERM), 129),  # which the kernel does not make one of, as it may of two alike
+    ],
+    ids=["Ctrl-C", "timeout", "two at once"],
 )
-def test_a_signal_stops_stalled_transfers_and_the_next_run_converges(
-    console: Console, archive: RunningArchive, number: signal.Signals, code: int
+def test_signals_stop_stalled_transfers_and_the_next_run_converges(
+    console: Console,
+    archive: RunningArchive,
+    under: tuple[str, ...],
+    numbers: tuple[signal.Signals, ...],
+    code: int,
 ) -> None:
     archive.fault(Kind.STALL, endpoint="download", filename="*-SDAQ-M*")  # two of the five
-    with console.start(*FIVE_FILES) as process:
+    with console.start(*FIVE_FILES, under=under) as process:
         wait_until(lambda: len(console.mirrored) == 3 and any(path.suffix == ".part" for path in console.scratch))
-        process.send_signal(number)
+        for number in numbers:
+            process.send_signal(number)
         began = time.monotonic()
         out, err = process.communicate(timeout=SOON_S)
         seconds = time.monotonic() - began
@@ -45,7 +70,7 @@ def test_a_signal_stops_stalled_transfers_and_the_next_run_converges(
 
     assert (process.returncode, err.strip()) == (
         code,
-        f"onc-mirror: stopped by {number.name}. Given again, it goes on from there.",
+        f"onc-mirror: stopped by {numbers[0].name}. Given again, it goes on from there.",
     )
     assert json.loads(out)["error"]["reason"] == "interrupted"
     assert seconds < SOON_S
@@ -55,6 +80,23 @@ def test_a_signal_stops_stalled_transfers_and_the_next_run_converges(
     assert stopped["devices"][0]["watermark"] is None
     assert (following.code, following.json["already"], following.json["mirrored"]) == (0, 3, 2)
     assert len(console.mirrored) == 5
+
+
+def test_a_process_that_does_not_stop_is_ended_by_a_signal_that_comes_later() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "listens\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "was told to stop\n"
+        began = time.monotonic()
+
+        while process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+
+    assert process.returncode == 143
+    assert MOMENT_S - 0.2 < time.monotonic() - began < SOON_S
 
 
 def test_a_signal_stops_a_listing_that_does_not_answer(console: Console, archive: RunningArchive) -> None:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 SCRIPT = Path(sys.executable).with_name("onc-mirror")
 TIMEOUT_S = 120
@@ -81,13 +81,21 @@ class Console:
     def start(
         self,
         *arguments: str,
+        under: Sequence[str] = (),
         ignoring: signal.Signals | None = None,
         variables: Mapping[str, str | None] = MappingProxyType({}),
     ) -> Iterator[subprocess.Popen[str]]:
-        """Start a command, with a signal switched off or not; it is killed when it outlives the block."""
+        """Start a command, with a signal switched off or not; it is killed when it outlives the block.
+
+        Args:
+            arguments: Of the command.
+            under: A program that runs it, with its own arguments.
+            ignoring: The signal that is switched off.
+            variables: As of `run`.
+        """
         with _heeded(signal.SIGINT), _heeded(signal.SIGHUP) if ignoring is None else _ignored(ignoring):
             process = subprocess.Popen(
-                [SCRIPT, *arguments],
+                [*under, SCRIPT, *arguments],
                 env=self._environment(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
