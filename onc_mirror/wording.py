@@ -136,6 +136,7 @@ def _accounts(report: RunReport) -> str:
     took = f"{size_text(report.bytes)} in {report.seconds:.1f} s" if report.bytes else f"{report.seconds:.1f} s"
     files = counted(report.listed, "file") + asked
     listed = f"{report.listed - report.failed} of {files} accounted for" if _is_of_days(report) else f"{files} listed"
+    listed += f", {report.taken_up} of them by earlier runs" if report.taken_up else ""
     return f"{lead}{listed}{_window(report)}{ends and f': {ends}'}; {took}."
 
 

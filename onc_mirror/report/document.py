@@ -6,12 +6,14 @@ As JSON (`to_json`, `from_json`) it has these keys; `listed` always equals the s
     filtered {rule: n}, gone, failed, bytes, seconds,
     files [{filename, device, decision, reason, bytes, sha256, grade, detail}],
     errors [{device, reason, detail}],
-    by_device [{device, listed, mirrored, already, held, quarantined, filtered, gone, failed, bytes}]
+    by_device [{device, listed, mirrored, already, held, quarantined, filtered, gone, failed, bytes}],
+    unnamed, taken_up
 
 `files` has every file with which something was done or is wrong, newest data first. The `already` and `filtered`
 ones are counted and not named, whatever the size of the run: a year's listing would bury the one line that
-matters, and the ledger names them all. `errors` are devices that could not be listed, and what went wrong with the
-run itself, with an empty device.
+matters, and the ledger names them all. `taken_up` says how many of the `listed` ones this run did not list itself:
+earlier runs did, and left them unfinished, or the archive has them no more. `errors` are devices that could not be
+listed, and what went wrong with the run itself, with an empty device.
 """
 
 from __future__ import annotations
@@ -121,7 +123,7 @@ class RunReport:
         since: Begin of the window; None when each device had its own, from its watermark.
         until: End of the window, or None.
         devices: Codes of the devices asked, sorted.
-        listed: Number of distinct files listed.
+        listed: Number of distinct files, listed by this run or taken up from earlier ones.
         mirrored: Transferred, proven and published in this run.
         already: Mirrored before, unchanged since.
         held: Not now; tried again later by itself.
@@ -135,6 +137,7 @@ class RunReport:
         errors: See the module; sorted by device.
         by_device: The counts of each device, sorted by code.
         unnamed: How many more files `files` would have.
+        taken_up: How many of `listed` only earlier runs listed.
     """
 
     run_id: str
@@ -156,6 +159,7 @@ class RunReport:
     errors: tuple[DeviceError, ...]
     by_device: tuple[DeviceCounts, ...]
     unnamed: int = 0
+    taken_up: int = 0
 
     def __post_init__(self) -> None:
         counted = sum(getattr(self, name) for name in COUNTED) + sum(self.filtered.values())
@@ -205,7 +209,7 @@ class RunReport:
         """
         content = json.loads(text)
         try:
-            content = {"unnamed": 0} | content  # which reports of earlier versions lack
+            content = {"unnamed": 0, "taken_up": 0} | content  # which reports of earlier versions lack
             window = content["window"]
             given = {field.name: content[field.name] for field in fields(cls) if field.name not in window}
             rows = {

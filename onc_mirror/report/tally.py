@@ -48,6 +48,7 @@ class Tally:
         self._filtered: Counter[str] = Counter()
         self._named: dict[bool, list[tuple[_Place, ReportedFile]]] = {False: [], True: []}
         self._unnamed = 0
+        self._taken_up = 0
         self._errors: list[DeviceError] = []
         self._more_errors = 0
 
@@ -67,6 +68,11 @@ class Tally:
                     self._filtered[end.reason] += 1
                 if end.decision not in _UNNAMED:
                     self._name(_place(end), _reported(end))
+
+    def take_up(self, files: int) -> None:
+        """Note that so many of the files were listed by earlier runs alone."""
+        with self._lock:
+            self._taken_up += files
 
     def fail(self, *errors: DeviceError) -> None:
         """Note devices that could not be listed, or what went wrong with the run itself."""
@@ -89,6 +95,7 @@ class Tally:
             for number, file in enumerate(report.files):
                 self._name((-since.timestamp(), "", f"{number:09}"), file)
             self._unnamed += report.unnamed
+            self._taken_up += report.taken_up
         self.fail(*report.errors)
 
     def report(
@@ -124,6 +131,7 @@ class Tally:
                 errors=tuple(sorted(self._told_errors(), key=lambda error: (error.device, error.reason))),
                 by_device=by_device,
                 unnamed=self._unnamed,
+                taken_up=self._taken_up,
             )
 
     def _name(self, place: _Place, file: ReportedFile) -> None:

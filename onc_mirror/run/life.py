@@ -30,7 +30,7 @@ from onc_mirror.run.heartbeat import beating
 from onc_mirror.run.processes import has_ended, this_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from onc_mirror.mirror import Mirror
@@ -117,6 +117,8 @@ def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Sequence[
         _advance_watermarks(mirror, gathered)
     tally = Tally(_asked(gathered))
     tally.add(outcomes)
+    if run.flow == HOURLY:
+        tally.take_up(_taken_up(gathered, outcomes))
     tally.fail(*gathered.errors)
     return close_run(mirror, run, tally, (gathered.since, gathered.until))
 
@@ -179,6 +181,12 @@ def _break_off(mirror: Mirror, run: Run, reason: str, detail: str) -> None:
 def _publish_report(mirror: Mirror, run: Run, report: RunReport) -> None:
     key = report_key(run.flow, run.run_id, run.began_at)
     mirror.store.write(key, report.to_json().encode(), "application/json")
+
+
+def _taken_up(gathered: Gathered, outcomes: Iterable[Outcome]) -> int:
+    """How many of the files no listing of this run has: left unfinished by earlier runs, or vanished since."""
+    listed = {file.filename for listing in gathered.listings for file in listing.files}
+    return sum(outcome.file.filename not in listed for outcome in outcomes)
 
 
 def _asked(gathered: Gathered) -> list[str]:

@@ -71,6 +71,7 @@ def test_the_json_has_the_promised_names_and_numbers() -> None:
         "bytes": 60_005,
         "seconds": 1.5,
         "unnamed": 0,
+        "taken_up": 0,
         "errors": [],
     }
     assert files[-1] == {

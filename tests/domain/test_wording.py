@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,14 @@ def test_every_end_and_every_rule_has_its_number() -> None:
         "29 files listed, archived 2026-11-22T11:00:00Z to 2026-11-22T12:00:00Z: 5 mirrored,"
         " 1 already mirrored, 4 held, 6 quarantined, 8 filtered (7 by extension, 1 by size), 3 gone, 2 failed;"
         " 12.3 s."
+    )
+
+
+def test_files_that_only_earlier_runs_listed_are_told_as_such() -> None:
+    told = closing_sentence(replace(report(ends(mirrored=3)), taken_up=2))
+
+    assert told.startswith(
+        "3 files of 2 devices listed, 2 of them by earlier runs, archived up to 2026-11-22T12:00:00Z:"
     )
 
 
