@@ -6,6 +6,7 @@ must not matter to a run.
 
 from __future__ import annotations
 
+import html
 import logging
 import threading
 from contextlib import contextmanager
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 from onc_mirror.alerts.posting import STEPS, post
 from onc_mirror.alerts.telling import Kind
 from onc_mirror.alerts.words import json_of, text_of, title_of
+from onc_mirror.markup import unmarked
 from onc_mirror.redacting import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from apprise import NotifyBase
+    from apprise import NotifyBase, NotifyFormat
 
     from onc_mirror.alerts.telling import Message
     from onc_mirror.settings import AlertSettings
@@ -90,17 +92,34 @@ class AppriseReceiver:
 
         if self._service is None:
             return "its URL in ONC_MIRROR_ALERT_URLS is none that Apprise knows"
+        body, body_format = _spelled(text_of(message, store_url), self._service.notify_format)
         with _heard() as said:
             try:
                 taken = self._service.notify(
                     title=title_of(message),
-                    body=text_of(message, store_url),
+                    body=body,
                     notify_type=apprise.NotifyType(_TYPES[message.kind]),
-                    body_format=apprise.NotifyFormat.TEXT,
+                    body_format=body_format,
                 )
             except Exception as error:  # noqa: BLE001 - of whatever service; it must not matter to a run
                 return f"it failed with {type(error).__name__}"
         return "" if taken else clean(said[0] if said else "it did not say why").rstrip(".")
+
+
+def _spelled(text: str, shown_as: NotifyFormat) -> tuple[str, NotifyFormat]:
+    """Return `text` so that a service shows it word for word, and what to call that.
+
+    Names in it are whatever an archive lists: `<!channel>` calls everybody in a Slack channel, and a link or an image
+    of somebody else's is not to be in a message of ours.
+    """
+    from apprise import NotifyFormat as Format  # noqa: PLC0415 - as in `prepare`
+
+    if shown_as is Format.HTML:
+        return html.escape(text).replace("\n", "<br/>\n"), Format.HTML
+    if shown_as is Format.MARKDOWN:
+        # Of Markdown that it is told to be made from HTML, Apprise makes Slack's own; else it takes it for Slack's.
+        return unmarked(text), Format.HTML
+    return text, Format.TEXT
 
 
 _TYPES = {

@@ -109,11 +109,14 @@ def tell(mirror: Mirror) -> None:
 
 
 def _hand_over(mirror: Mirror, receiver: Receiver, messages: tuple[Message, ...], taken: list[Message]) -> str:
+    """Hand over one message after the other, also behind one that is not taken; return why the first was not."""
+    troubles = []
     for message in messages:
         if trouble := receiver.take(message, mirror.settings.store_url):
-            return trouble
-        taken.append(message)
-    return ""
+            troubles.append(trouble)
+        else:
+            taken.append(message)
+    return troubles[0] if troubles else ""
 
 
 def _note(mirror: Mirror, receiver: Receiver, taken: list[Message], now: datetime) -> None:

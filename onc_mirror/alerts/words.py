@@ -7,7 +7,7 @@ The JSON:
     title, text: for people
     runbook: where it says what to do; null for a test
     store: the store URL of the mirror
-    alerts [{id, cause, subject, since, ended, count, latest, detail, run_id, run_url}]
+    alerts [{id, cause, subject, since, ended, count, latest, detail, run_id, run_url}], the first 100
 
 `id` is the same whenever the same alert is told, so that who gets it twice can see that.
 """
@@ -18,6 +18,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from onc_mirror.alerts.telling import Kind, Message
+from onc_mirror.markup import shortened
 from onc_mirror.redacting import clean
 from onc_mirror.utc import text_or_none, time_text
 from onc_mirror.wording import counted, some_of
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from onc_mirror.ledger.alerts import Alert
 
 _MOST_SUBJECTS = 3
+_MOST_TOLD = 20
+_MOST_IN_JSON = 100
 _LONGEST_DETAIL = 600
 
 _LEADS = {Kind.OPENED: "", Kind.MORE: "more: ", Kind.REMINDER: "still: ", Kind.ENDED: "over: "}
@@ -45,7 +48,9 @@ def text_of(message: Message, store_url: str) -> str:
     """All that is to be said, in lines."""
     if message.cause is None:
         return f"Somebody asked onc-mirror for a test message. The mirror is {store_url}."
-    lines = [line for alert in message.alerts for line in _lines(alert, message.kind)]
+    lines = [line for alert in message.alerts[:_MOST_TOLD] for line in _lines(alert, message.kind)]
+    if len(message.alerts) > _MOST_TOLD:
+        lines.append(f"... and {len(message.alerts) - _MOST_TOLD} more: see onc-mirror alerts.")
     if message.kind is not Kind.ENDED:
         lines.append(f"What to do: {message.cause.runbook}")
     return "\n".join([*lines, f"The mirror is {store_url}."])
@@ -60,7 +65,7 @@ def json_of(message: Message, store_url: str) -> str:
         "text": text_of(message, store_url),
         "runbook": None if message.cause is None else message.cause.runbook,
         "store": store_url,
-        "alerts": [alert_json(alert) for alert in message.alerts],
+        "alerts": [alert_json(alert) for alert in message.alerts[:_MOST_IN_JSON]],
     }
     return json.dumps(content, indent=2, allow_nan=False)
 
@@ -75,7 +80,7 @@ def alert_json(alert: Alert) -> dict[str, Any]:
         "ended": text_or_none(alert.ended_at),
         "count": alert.count,
         "latest": time_text(alert.latest),
-        "detail": clean(alert.detail),
+        "detail": clean(shortened(alert.detail, _LONGEST_DETAIL)),
         "run_id": alert.run_id,
         "run_url": alert.link or None,
     }
@@ -84,12 +89,9 @@ def alert_json(alert: Alert) -> dict[str, Any]:
 def _lines(alert: Alert, kind: Kind) -> list[str]:
     about = f"{alert.subject}: " if alert.subject else ""
     since = f"since {time_text(alert.since, 'seconds')}"
+    detail = shortened(alert.detail, _LONGEST_DETAIL)
     if kind is Kind.ENDED:
-        return [clean(f"{about}{since}, over at {text_or_none(alert.ended_at)}. It was: {_cut(alert.detail)}")]
+        return [clean(f"{about}{since}, over at {text_or_none(alert.ended_at)}. It was: {detail}")]
     times = f", {counted(alert.count, 'time')}" if alert.count > 1 else ""
     run = f"Run {alert.run_id}{f': {alert.link}' if alert.link else ''}"
-    return [clean(f"{about}{since}{times}. {_cut(alert.detail)}"), *([clean(run)] if alert.run_id else [])]
-
-
-def _cut(detail: str) -> str:
-    return detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}..."
+    return [clean(f"{about}{since}{times}. {detail}"), *([clean(run)] if alert.run_id else [])]

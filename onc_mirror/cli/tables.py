@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onc_mirror.markup import shortened
 from onc_mirror.utc import time_text
 from onc_mirror.wording import printable, size_text
 
@@ -84,8 +85,7 @@ def print_text(text: str) -> None:
 
 def readable(text: str) -> str:
     """Return `text` for one cell or line: printable, and cut where it is far too long."""
-    text = printable(text)
-    return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}..."
+    return shortened(printable(text), _LONGEST_CELL)
 
 
 def _cell(value: Any) -> str:

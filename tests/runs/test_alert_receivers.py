@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from onc_mirror.alerts.causes import Cause
+from onc_mirror.alerts.posting import post
 from onc_mirror.alerts.receivers import AppriseReceiver
+from onc_mirror.alerts.story import tell
 from onc_mirror.alerts.telling import Kind, Message
 from onc_mirror.ledger.alerts import Alert
 from tests.support.certificates import self_signed
+from tests.support.mirrors import bench
+from tests.support.raw_server import answer, raw_server
 from tests.support.receivers import smtp_receiver
 from tests.support.webhooks import running_hook
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
+
+    from tests.support.archive import RunningArchive
+    from tests.support.raw_server import Request
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise imports it
 
@@ -43,10 +52,10 @@ TOLD = (
 )
 
 
-def take(url: str) -> str:
+def take(url: str, message: Message = MESSAGE) -> str:
     receiver = AppriseReceiver("it", url, 10.0)
     receiver.prepare()
-    return receiver.take(MESSAGE, "s3://bucket")
+    return receiver.take(message, "s3://bucket")
 
 
 def test_slack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +68,23 @@ def test_slack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert hook.paths == ["/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"], trouble
     assert all(text in hook.requests[0][1] for text in (TITLE, *TOLD))
+
+
+def test_a_name_calls_nobody_and_links_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    from apprise.plugins.slack import NotifySlack  # noqa: PLC0415 - takes long to import
+
+    name = "<!channel> <https://evil.example|a> [b](https://evil.example) c_d.hdf5"
+    hostile = Message(Kind.OPENED, Cause.DEVICE_SILENT, (replace(SILENT, detail=name),))
+    with running_hook() as hook:
+        monkeypatch.setattr(NotifySlack, "webhook_url", f"{hook.url}/services")
+
+        take("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", hostile)
+    with smtp_receiver() as sink:
+        take(sink.url, hostile)
+        mail = sink.wait_for(TITLE)
+
+    assert "&lt;!channel> &lt;https://evil.example|a> [b](https://evil.example) c_d.hdf5" in hook.requests[0][1]
+    assert name in mail.body
 
 
 def test_microsoft_teams_is_told_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +108,34 @@ def test_a_mail_is_sent() -> None:
         assert not trouble
         mail = sink.wait_for(TITLE)
         assert all(text in mail.body for text in TOLD)
+
+
+def test_a_message_that_is_refused_keeps_no_other_back(archive: RunningArchive, tmp_path: Path) -> None:
+    refused = replace(SILENT, cause=Cause.TOKEN_REJECTED)
+    with running_hook() as hook, bench(archive, tmp_path, alert_webhook=hook.url).open() as parts:
+        hook.statuses = [413]
+        parts.ledger.alerts.settle([refused, SILENT], (), NOON)
+
+        tell(parts)
+
+        assert [cause for _, cause, _ in hook.told()] == ["token-rejected", "device-silent"]
+        assert [one.cause for one in parts.ledger.alerts.tellings()] == ["device-silent"]
+
+
+def test_of_an_answer_without_an_end_only_the_head_is_read() -> None:
+    sent = 0
+
+    def flood(_: Request, connection: socket.socket) -> None:
+        nonlocal sent
+        connection.sendall(answer(length=None))
+        while sent < 100 * 2**20:
+            sent += connection.send(bytes(2**16))
+
+    with raw_server(flood) as receiver:
+        trouble = post(receiver.url, "{}", "application/json", 5.0)
+
+    assert not trouble
+    assert sent < 50 * 2**20
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,30 @@
+"""What others wrote, such as the names in an archive's listing, fit for those who take text for markup. Pure.
+
+Prefect's UI takes artifacts for Markdown, each cell of a table too, and lets a link lead anywhere; Slack and Teams
+have their own.
+"""
+
+from __future__ import annotations
+
+import re
+
+# What begins a link, an image, HTML or, in front, a list or a heading; and a backslash that says it does not.
+_MARKUP = re.compile(r"[\[\]<]|\\(?=[!-/:-@\[-`{-~])|^[-+*#>](?=\s|$)")
+
+
+def unmarked(text: str) -> str:
+    r"""Return a line so that Markdown shows it, and makes no link, image or HTML of what somebody wrote.
+
+    >>> print(unmarked("[a.hdf5](https://evil.example) <img src=b>"))
+    \[a.hdf5\](https://evil.example) \<img src=b>
+    """
+    return _MARKUP.sub(r"\\\g<0>", text)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return `text`, or its first `most` signs and that there is more.
+
+    >>> shortened("far too long", 3), shortened("not", 3)
+    ('far...', 'not')
+    """
+    return text if len(text) <= most else f"{text[:most]}..."
