@@ -34,6 +34,7 @@ from onc_mirror.errors import (
     UnknownHostError,
     UnreachableError,
     UntrustedError,
+    WrongBodyError,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ _GZIP = frozenset({"gzip", "x-gzip"})
 
 class Body:
     """The body of an answer, read piece by piece; gzip is undone.
+
+    A page of some proxy that repeats what it was asked repeats the token: `keep_out` keeps it from being kept.
 
     Attributes:
         announced_bytes: The length that the answer's header gives; None when it gives none, or when it is that
@@ -66,8 +69,13 @@ class Body:
         self._subject = subject
         self._unzipper = Unzipper() if encoding in _GZIP else None
         self._whole_length: int | None = response.length_remaining
+        self._secret = self._tail = b""
         self.marks_its_end = self._whole_length is not None or bool(getattr(response, "chunked", False))
         self.announced_bytes = None if self._unzipper else self._whole_length
+
+    def keep_out(self, secret: bytes) -> None:
+        """Give out no piece from now on in which `secret` ends; an empty one is none."""
+        self._secret = secret
 
     def read(self, amount: int) -> bytes:
         """Return `amount` bytes, fewer only at the end, none after it.
@@ -77,13 +85,32 @@ class Body:
             TruncatedBodyError: The connection ended before the announced length.
             ConnectionLostError: The connection broke in a body of unannounced length.
             GarbledAnswerError: The body is not encoded as its header says, or hardly anything is in it.
+            WrongBodyError: What must be kept out is in it.
         """
+        if self._repeats_secret(read := self._gather(amount)):
+            del read  # no frame of ours may hold it when a traceback is printed with its variables
+            raise WrongBodyError(
+                "The token came back in its place, as in a page of a proxy that repeats what it was asked. Nothing of"
+                " it is kept. Try again; if it goes on, look at what stands between here and the archive.",
+                subject=self._subject,
+            )
+        return read
+
+    def _gather(self, amount: int) -> bytes:
         pieces = []
         missing = amount
         while missing > 0 and (piece := self._piece(missing)):
             missing -= len(piece)
             pieces.append(piece)
         return b"".join(pieces)
+
+    def _repeats_secret(self, read: bytes) -> bool:
+        if not self._secret:
+            return False
+        reach = len(self._secret) - 1
+        seam = self._tail + read[:reach]
+        self._tail = (self._tail + read[-reach:])[-reach:]
+        return self._secret in read or self._secret in seam
 
     def _piece(self, amount: int) -> bytes:
         if self._unzipper is None:

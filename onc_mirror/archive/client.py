@@ -223,7 +223,7 @@ class OncArchive:
             NotReadyError: The archive does not hand it out, or not yet.
             MirrorError: As `transport` names it.
         """
-        with self._transport.stream("archivefile/download", {"filename": filename}, filename) as body:
+        with self._transport.stream_file("archivefile/download", {"filename": filename}, filename) as body:
             yield body
 
     def repeat_quickly(self, call: Callable[[], T]) -> T:

@@ -124,6 +124,17 @@ class Transport:
         finally:
             _let_go(response)
 
+    @contextmanager
+    def stream_file(self, service: str, parameters: Mapping[str, str], subject: str) -> Iterator[Body]:
+        """As `stream`, of a body that is kept as it is, so that the token must not be in it.
+
+        Raises:
+            MirrorError: As `stream`.
+        """
+        with self.stream(service, parameters, subject) as body:
+            body.keep_out(self._secret())
+            yield body
+
     def server_time(self, path: str = "") -> datetime:
         """Return the archive's clock as the `Date` of an answer, in whole seconds, rounded down.
 
@@ -201,10 +212,13 @@ class Transport:
             return b""
 
     def _masked(self, text: bytes) -> bytes:
+        secret = self._secret()
+        return text.replace(secret, MASK.encode()) if secret else text
+
+    def _secret(self) -> bytes:
+        """The token; nothing when it is so short that it may be anywhere."""
         token = self._token.get_secret_value()
-        if len(token) < SHORTEST_SECRET:
-            return text
-        return text.replace(token.encode(), MASK.encode())
+        return token.encode() if len(token) >= SHORTEST_SECRET else b""
 
 
 def _let_go(response: BaseHTTPResponse) -> None:

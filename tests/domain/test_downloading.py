@@ -444,3 +444,18 @@ def test_full_disk_names_the_folder_and_the_room_that_is_left(tmp_path: Path) ->
     assert "bytes are free" in ended.stdout
     assert CANARY not in ended.stdout + ended.stderr
     assert names_in(folder) == []
+
+
+@pytest.mark.parametrize("cut", [0, 20, CHUNK_BYTES - 10])
+def test_a_body_that_repeats_the_token_is_not_kept(tmp_path: Path, cut: int) -> None:
+    page = b"x" * cut + f"cannot fetch http://archive/?token={CANARY}, sorry\n".encode()
+
+    with (
+        raw_server(always(answer(page))) as server,
+        open_archive(server.url) as archive,
+        pytest.raises(WrongBodyError, match="token came back") as caught,
+    ):
+        download(archive, listed(None, name="20210503T000000.000Z.txt"), tmp_path)
+
+    assert names_in(tmp_path) == []
+    assert CANARY not in everything_printed(caught.value)
