@@ -25,7 +25,23 @@ if TYPE_CHECKING:
 
 _VARIABLE = "ONC_MIRROR_LEDGER_URL"
 _BUSY_TIMEOUT_S = 60
-_CONNECT_TIMEOUT_S = 10
+# A server or a client whose machine or network vanishes without a word is noticed by the other within minutes, and a
+# lock that somebody holds is not waited for without end: a run that hangs keeps all others from running.
+_TO_SERVER = {
+    "connect_timeout": 10,
+    "keepalives_idle": 60,
+    "keepalives_interval": 15,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 120_000,
+}
+_OF_SESSION = {
+    # Spares psycopg the look-up of the server's zone, too, which small containers do not know.
+    "timezone": "UTC",
+    "lock_timeout": "300s",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "15",
+    "tcp_keepalives_count": "4",
+}
 _CONNECTIONS = 8
 """Per process; statements are short, so more threads than this take turns."""
 
@@ -111,11 +127,11 @@ def _make_folder(url: URL, place: str, variable: str) -> None:
 def _engine(url: URL) -> Engine:
     pool: dict[str, Any] = {"pool_size": _CONNECTIONS, "max_overflow": 0, "pool_timeout": _BUSY_TIMEOUT_S}
     if url.get_backend_name() == "postgresql":
-        # UTC also spares psycopg the look-up of the server's zone, which small containers do not know.
-        arguments = {"connect_timeout": _CONNECT_TIMEOUT_S, "options": "-c timezone=UTC"}
+        arguments: dict[str, Any] = {name: value for name, value in _TO_SERVER.items() if name not in url.query}
+        arguments |= {"options": " ".join(f"-c {name}={value}" for name, value in _OF_SESSION.items())}
         return create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True, **pool)
-    arguments = {} if "timeout" in url.query else {"timeout": _BUSY_TIMEOUT_S}
-    engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool)
+    patience = {} if "timeout" in url.query else {"timeout": _BUSY_TIMEOUT_S}
+    engine = create_engine(url, connect_args=patience, hide_parameters=True, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
+
+    from tests.support.postgresql import PostgresqlServer
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -210,6 +214,21 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match="ONC_MIRROR_LEDGER_URL: the folder of the ledger"):
         open_ledger(f"sqlite:///{tmp_path / 'file' / 'ledger.db'}")
+
+
+def test_a_server_that_vanishes_and_a_lock_that_stays_are_not_waited_for_without_end(
+    postgresql: PostgresqlServer,
+) -> None:
+    database = postgresql.create_database()
+    # Nothing else shows what the driver is asked for.
+    with open_ledger(postgresql.url(database)) as ledger, ledger._database.reading() as connection:  # noqa: SLF001 - see above
+        (lock,) = connection.execute(text("SHOW lock_timeout")).one()
+        with socket.socket(fileno=os.dup(connection.connection.fileno())) as wire:
+            options = (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)
+            seen = [wire.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+    postgresql.drop_database(database)
+
+    assert (lock, seen) == ("5min", [60, 120_000])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
