@@ -6,8 +6,8 @@ for by its name and that the archive does not list is gone, `not-listed`. For ea
     1. the row is of another device than was asked for         quarantined, `wrong-device`
     2. the name cannot be a key (`layout` decides)             quarantined, `bad-name`
     3. mirrored, and the archive's row is as it was then       already
-    4. the selection leaves it out                             filtered, the rule's name
-    5. quarantined, and the archive's row is as it was then    quarantined, the ledger's reason
+    4. quarantined, and the archive's row is as it was then    quarantined, the ledger's reason
+    5. the selection leaves it out                             filtered, the rule's name
     6. its next try is not due, and the row as at the last     held, the ledger's reason
     7. anything else                                           fetch, and why:
        `new` (also: an interrupted run left it), `due` (was held), `re-archived` (the archive's row changed since the
@@ -22,7 +22,7 @@ extension a person once asked for, the mirrored version stays.
 
 A next try further ahead than the longest pause was set by a clock that ran ahead, and is due.
 
-What the ledger knows comes from `Ledger.entries`; a decision of 1, 2 or 4 that it does not know yet is
+What the ledger knows comes from `Ledger.entries`; a decision of 1, 2 or 5 that it does not know yet is
 for the caller to record (`to_record`).
 """
 
@@ -245,7 +245,8 @@ def _hold_back(rows: pd.DataFrame, now: datetime, latest: datetime) -> None:
 
 def _refuse(rows: pd.DataFrame, selection: Selection, device_code: str | None) -> None:
     rules = excluding_rules(rows, selection)
-    _decide(rows, rules.notna() & rows["decision"].ne(Decision.ALREADY), Decision.FILTERED, rules)
+    stands = rows["decision"].isin((Decision.ALREADY, Decision.QUARANTINED))
+    _decide(rows, rules.notna() & ~stands, Decision.FILTERED, rules)
     problems = _name_problems(rows)
     _decide(rows, problems.notna(), Decision.QUARANTINED, UnsafeNameError.reason, problems)
     if device_code is not None:

@@ -202,6 +202,12 @@ def test_a_mirrored_file_that_a_filter_leaves_out_is_there_already(ledger: Ledge
     assert to_record(frame) == ()
 
 
+def test_a_quarantined_file_that_a_filter_leaves_out_is_quarantined_as_the_ledger_has_it(ledger: Ledger) -> None:
+    record(ledger, Decision.QUARANTINED, reason="not-hdf5", sha256="ab", key="q")
+
+    assert decision(ledger, FILE, TXT_ONLY) == ("quarantined", "not-hdf5")
+
+
 def test_a_mirrored_file_that_changed_and_is_not_wanted_keeps_its_mirrored_version(ledger: Ledger) -> None:
     mirror(ledger)
     changed = replace(FILE, stored_bytes=FILE.stored_bytes + 1 if FILE.stored_bytes else 1)
