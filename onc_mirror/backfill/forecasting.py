@@ -182,11 +182,11 @@ def _reports(ledger: Ledger, run_ids: Iterable[str]) -> list[RunReport]:
 
 def _foresee(days: list[DayForecast], work: Work, one: Slice) -> list[Outcome]:
     from onc_mirror import planning  # noqa: PLC0415 - they bring pandas, which takes long to import
-    from onc_mirror.backfill.sifting import list_slice  # noqa: PLC0415 - as above
+    from onc_mirror.backfill.sifting import failures_in, list_slice  # noqa: PLC0415 - as above
     from onc_mirror.run import plans  # noqa: PLC0415 - they bring pandas, which takes long to import
 
     mirror, inquiry = work.mirror, work.span.inquiry
-    failures = mirror.ledger.failures(one.device_code, one.window) if work.span.only_failed else None
+    failures = failures_in(mirror, one) if work.span.only_failed else None
     if failures == ():
         return []
     with work.lane.slot():

@@ -41,6 +41,15 @@ class Sifted:
     again: frozenset[str] = frozenset()
 
 
+def failures_in(mirror: Mirror, one: Slice) -> tuple[Outcome, ...]:
+    """The files of a slice that failed, as `Ledger.failures` has them.
+
+    Raises:
+        LedgerUnavailableError: The ledger is out of reach.
+    """
+    return tuple(end for end in mirror.ledger.failures(one.device_code, one.window) if one.has(end.file))
+
+
 def list_slice(
     mirror: Mirror, one: Slice, selection: Selection | None, failures: Sequence[Outcome] | None = None
 ) -> Sifted:

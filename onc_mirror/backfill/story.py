@@ -185,12 +185,12 @@ def fill(work: Work, one: Slice, *, only: Sequence[Outcome] | None = None, is_la
         MirrorError: The archive did not list, or the ledger is out of reach.
     """
     from onc_mirror import planning  # noqa: PLC0415 - they bring pandas, which takes long to import
-    from onc_mirror.backfill.sifting import list_slice  # noqa: PLC0415 - as above
+    from onc_mirror.backfill.sifting import failures_in, list_slice  # noqa: PLC0415 - as above
     from onc_mirror.run import plans  # noqa: PLC0415 - they bring pandas, which takes long to import
 
     mirror, inquiry = work.mirror, work.span.inquiry
     if only is None and work.span.only_failed:
-        only = mirror.ledger.failures(one.device_code, one.window)
+        only = failures_in(mirror, one)
         if not only:
             return []
     with work.lane.slot():

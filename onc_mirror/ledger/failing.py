@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 
 
 def read_failures(connection: Connection, device_code: str, window: TimeWindow) -> tuple[Outcome, ...]:
-    """Return the failures of a device with data that begin in a window; see `Ledger.failures`."""
+    """Return the failures of a device whose data begin in a window, or at an unknown time; see `Ledger.failures`."""
     given_up = and_(
         files.c.state == State.QUARANTINED, files.c.quarantine_sha256.is_(None), files.c.reason.not_in(BY_THE_ROW)
     )
     query = select(files).where(
         files.c.device_code == key_of(device_code, "")[0],
-        files.c.begins_at >= window.since,
-        files.c.begins_at < window.until,
+        or_(files.c.begins_at.is_(None), and_(files.c.begins_at >= window.since, files.c.begins_at < window.until)),
         or_(files.c.state == State.HELD, given_up),
     )
     return tuple(

@@ -192,7 +192,9 @@ class Ledger:
             return widening.read_no_longer_filtered(connection, device_code, selection, limit)
 
     def failures(self, device_code: str, window: TimeWindow) -> tuple[Outcome, ...]:
-        """Return the device's files with data that begin in a window and that are held, or were given up, by name.
+        """Return the device's files that are held, or were given up, by name.
+
+        Those with data that begin in a window, and those of whose data the archive does not say when they begin.
 
         Returns:
             For each how it ended last: `HELD`, or `QUARANTINED` when it was given up after its last attempt. What is

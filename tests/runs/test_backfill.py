@@ -236,6 +236,19 @@ def test_a_file_whose_next_try_is_not_due_stays_held_and_only_failed_looks_at_no
     assert run(mirror, only_failed=True).listed == 0
 
 
+def test_only_failed_finds_a_file_of_whose_begin_only_its_name_tells(mirror: Bench) -> None:
+    victim = min(archived(mirror))
+    mirror.archive.fault(Kind.CHANGED_ROWS, endpoint="device", filename=victim, without=("dateFrom",))
+    fault = mirror.archive.fault(Kind.HTML, filename=victim)
+    assert run(mirror).failed == 1
+    mirror.archive.faults.remove(fault)
+    mirror.turn(mirror.now + timedelta(hours=1))
+
+    report = run(mirror, only_failed=True)
+
+    assert (report.listed, report.mirrored) == (1, 1)
+
+
 def test_only_failed_takes_up_what_was_given_up_and_a_plain_backfill_does_not(mirror: Bench) -> None:
     victim = min(archived(mirror))
     fault = mirror.archive.fault(Kind.HTML, filename=victim)
