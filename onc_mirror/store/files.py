@@ -25,8 +25,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from onc_mirror.errors import BucketMissingError, ObjectMissingError, StoreRejectedError, StoreUnavailableError
-from onc_mirror.model import StoredObject
+from onc_mirror.errors import (
+    BucketMissingError,
+    ObjectMissingError,
+    PermanentError,
+    StoreRejectedError,
+    StoreUnavailableError,
+)
+from onc_mirror.model import DAMAGED_OBJECT, StoredObject
 from onc_mirror.store.body import changed_in_scratch, opened
 from onc_mirror.store.folders import Partials, explaining, move, remove_empty, walk
 from onc_mirror.store.port import check_key, describe
@@ -40,6 +46,13 @@ if TYPE_CHECKING:
 
 _OWN = ".onc-mirror"
 _CHUNK_BYTES = 2**20
+
+
+class RottenError(PermanentError):
+    """An object to be copied is not what its metadata says. The ledger notes that, so that the next run mends it."""
+
+    reason = DAMAGED_OBJECT
+    blames_file = False
 
 
 class FileStore:
@@ -123,7 +136,10 @@ class FileStore:
         with self.open(source) as file:
             copied = self._store(target, file, original.metadata)
         if copied is None:
-            raise StoreUnavailableError(f"{source} does not have the bytes that its metadata says.", subject=target)
+            raise RottenError(
+                f"{source} does not have the bytes that its metadata says. They will be kept apart by the next run.",
+                subject=target,
+            )
         return copied
 
     def delete(self, key: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.store import open_store
 from tests.support.dying_mirror import run_and_die
+from tests.support.rot import rot
 from tests.support.stores import STORES
 
 if TYPE_CHECKING:
@@ -103,6 +104,22 @@ def test_a_kill_between_any_two_steps_of_that_loses_and_doubles_nothing(mirrored
     assert (known_key(mirrored), report.exit_code) == (SECOND_KEY, 0)
     assert not mirrored.archive.requests_for("download")
     mirrored.assert_promises_hold(report)
+
+
+def test_a_copy_that_rots_before_it_is_replaced_is_kept_apart_by_the_next_run(mirrored: Bench) -> None:
+    rotten = rot(mirrored, FIRST_KEY)
+    mirrored.archive.fault(Kind.RE_ARCHIVED, filename=VICTIM, at=mirrored.now + timedelta(minutes=1))
+    mirrored.turn(mirrored.now + timedelta(minutes=5))
+
+    found = mirrored.run(devices=(DEVICE,))
+    mirrored.turn(mirrored.now + timedelta(hours=1))
+    mended = mirrored.run(devices=(DEVICE,))
+
+    assert [(file.filename, file.reason) for file in found.attention] == [(VICTIM, "damaged-object")]
+    objects = {key: sha256 for key, sha256 in copies(mirrored).items() if not key.endswith(".json")}
+    bad_key = f"quarantine/{DEVICE}/{VICTIM}.{rotten[:8]}"
+    assert objects == {FIRST_KEY: mirrored.archive.true_sha256(VICTIM), bad_key: rotten}
+    mirrored.assert_promises_hold(mended)
 
 
 def test_a_copy_that_the_ledger_never_heard_of_is_moved_too(mirrored: Bench) -> None:
