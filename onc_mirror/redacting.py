@@ -30,6 +30,8 @@ _LEDGER_VARIABLE = "ONC_MIRROR_LEDGER_URL"
 _ADDRESS_VARIABLES = ("ONC_MIRROR_ALERT_WEBHOOK", "ONC_MIRROR_ALERT_URLS", "ONC_MIRROR_PING_URL")
 _ADDRESS_WORD = re.compile(r"[^\s/?&=,;:@#]+")
 _ADDRESS_PASSWORD = re.compile(r"://[^\s:/@]*:([^\s/@]+)@")
+# All behind the host, however its words look.
+_ADDRESS_PATH = re.compile(r"://[^\s/,]+(/[^\s,]{7,})")
 _SHORTEST_WORD = 8
 # Not urlsplit: it raises for some URLs that are none, and what cleans messages must take anything.
 _URL_PASSWORD = re.compile(r"://[^:/@]*:(.+)@")
@@ -97,14 +99,14 @@ def _known_secrets() -> list[str]:
 
 
 def _value(variable: str) -> str:
-    return os.environ.get(variable) or _kept.get(variable, "")
+    return os.environ.get(variable, "").strip() or _kept.get(variable, "")
 
 
 @functools.lru_cache
 def _secrets_of(addresses: str) -> tuple[str, ...]:
     """What may be secret in addresses: passwords, words that look made up as `T1JJ3T3L2` does, in any spelling."""
     words = [word for word in _ADDRESS_WORD.findall(addresses) if _looks_made_up(word)]
-    found = {*words, *_ADDRESS_PASSWORD.findall(addresses)}
+    found = {*words, *_ADDRESS_PASSWORD.findall(addresses), *_ADDRESS_PATH.findall(addresses)}
     spelled = found | {unquote(word) for word in found} | {quote(word, safe="") for word in found}
     return tuple(sorted(spelled, key=len, reverse=True))
 

@@ -104,6 +104,14 @@ def test_the_ledgers_password_is_masked_however_broken_its_url_is(monkeypatch: p
     assert redact("no such user me with hunter2-secret") == "no such user me with ***"
 
 
+def test_an_address_is_masked_however_plain_its_words_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONC_MIRROR_ALERT_WEBHOOK", "https://hooks.example.org/services/correct-horse")
+
+    told = redact("Failed to parse headers (url=https://hooks.example.org:443/services/correct-horse)")
+
+    assert "correct-horse" not in told
+
+
 SECRET_SETTINGS = sorted(name for name, field in MirrorSettings.model_fields.items() if "SecretStr" in repr(field))
 
 

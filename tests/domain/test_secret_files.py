@@ -44,6 +44,14 @@ def test_a_token_may_come_in_a_file_and_is_masked_from_then_on() -> None:
     assert redact(f"?x={TOKEN}.") == "?x=***."
 
 
+@pytest.mark.usefixtures("file")
+def test_a_token_from_a_file_is_masked_also_beside_a_blank_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONC_TOKEN", " ")
+
+    assert load_settings(ArchiveSettings).token.get_secret_value() == TOKEN
+    assert redact(f"?x={TOKEN}.") == "?x=***."
+
+
 def test_so_may_every_other_secret(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
