@@ -10,6 +10,11 @@ for name in PREFECT_API_AUTH_STRING PREFECT_SERVER_API_AUTH_STRING PREFECT_API_D
     eval "file=\${${name}_FILE:-}"
     if [ -n "$file" ]; then
         value=$(cat "$file")
+        # An empty PREFECT_SERVER_API_AUTH_STRING is none: the server would let everybody in.
+        if [ -z "$value" ]; then
+            echo "entrypoint.sh: $file, of ${name}_FILE, is empty" >&2
+            exit 2
+        fi
         export "$name=$value"
         unset "${name}_FILE"
     fi

@@ -201,11 +201,14 @@ def test_the_entry_point_hands_secrets_from_files_to_what_it_starts(tmp_path: Pa
     done = subprocess.run(
         [str(ENTRYPOINT), *show], env=os.environ | variables, capture_output=True, text=True, check=True
     )
+    secret.write_text("\n", encoding="utf-8")
+    empty = subprocess.run([str(ENTRYPOINT), *show], env=os.environ | variables, capture_output=True, check=False)
     secret.unlink()
     missing = subprocess.run([str(ENTRYPOINT), *show], env=os.environ | variables, capture_output=True, check=False)
 
     assert done.stdout == "admin:c4nary pass$word|gone|a b"
-    assert (missing.returncode != 0, missing.stdout) == (True, b"")
+    # A server without a password lets everybody in.
+    assert [(end.returncode != 0, end.stdout) for end in (empty, missing)] == [(True, b"")] * 2
 
 
 def test_the_health_check_says_of_a_mirror_that_has_not_run_that_it_does_not_live(tmp_path: Path) -> None:
