@@ -249,7 +249,9 @@ def _newest(connection: Connection, device_code: str) -> datetime | None:
 
 
 def _alert_row(one: Alert) -> dict[str, Any]:
-    return {column.name: getattr(one, column.name) for column in alerts.c} | {"detail": clean_text(one.detail)}
+    row = {column.name: getattr(one, column.name) for column in alerts.c}
+    # A device in a list of files may be called anything; one that no database takes would end all alerts.
+    return row | {name: clean_text(row[name]) for name in ("subject", "detail")}
 
 
 def _is(table: Table, one: Alert | Telling) -> tuple[ColumnElement[bool], ...]:

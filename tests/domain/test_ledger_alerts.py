@@ -66,6 +66,12 @@ def test_an_alert_and_who_was_told_are_kept_changed_and_forgotten(ledger: Ledger
     assert (ledger.alerts.read(), ledger.alerts.tellings()) == ((), ())
 
 
+def test_an_alert_about_a_device_of_any_name_is_kept(ledger: Ledger) -> None:
+    ledger.alerts.settle([replace(ALERT, subject="\ud800\x00X")], [], NOON)
+
+    assert [one.subject for one in ledger.alerts.read()] == ["\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}X"]
+
+
 def test_damage_is_known_while_it_lasts_and_for_a_while_after_it_was_mended(ledger: Ledger) -> None:
     ledger.start_run("r", "scrub", NOON)
     files = [archive_file(number) for number in range(2)]
