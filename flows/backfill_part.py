@@ -19,7 +19,7 @@ from onc_mirror.settings import MirrorSettings
 from onc_mirror.transfer.progress import Progress
 from tasks.backfilling import begin_backfill, fill_slices, finish_backfill
 from tasks.links import run_link
-from tasks.parameters import DeviceCodes, Extensions, ProductCodes, Time
+from tasks.parameters import DeviceCodes, Extensions, ProductCodes, RunName, Time
 from tasks.policy import safely
 from tasks.progress import shown_progress
 from tasks.reporting import run_state, show_run
@@ -35,7 +35,7 @@ def backfill_part(  # noqa: PLR0913 - the parameters of a deployment
     products: ProductCodes | None = None,
     extensions: Extensions | None = None,
     only: Literal["failed"] | None = None,
-    run_id: str | None = None,
+    run_id: RunName | None = None,
 ) -> State[Any]:
     """Mirror some days of some devices in this run.
 

@@ -81,6 +81,9 @@ ProductCodes = Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Extensions = Annotated[list[Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9]+$")]], Field(min_length=1)]
 """Extensions, with a dot or without, in any case."""
 
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")]
+"""A name for a run's report in ledger and bucket."""
+
 Days = Annotated[int, Field(ge=1, le=3650)]
 """A number of days; ten years at most."""
 

@@ -235,6 +235,7 @@ def test_a_server_that_cannot_be_used_is_told_with_what_to_do(
         ("backfill/backfill", {"since": "2026-01-01", "sicne": "2026-01-02"}, "('sicne' was unexpected)"),
         ("mirror-hour/hourly", {"devices": ["TUMLIDAR009"]}, "'TUMLIDAR009' is not one of ['TUM"),
         ("mirror-hour/hourly", {"devices": []}, "[] should be non-empty"),
+        ("backfill-part/part", {"since": "2026-01-01", "run_id": "../x"}, "'../x' does not match"),
         ("reconcile/nightly", {"days": 4000}, "4000 is greater than the maximum of 3650"),
         ("scrub/daily", {"budget_bytes": "much"}, "'much' is not"),
     ],
