@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from prefect.states import Completed, Failed
 
+from onc_mirror.markup import shortened
 from onc_mirror.wording import printable
 
 if TYPE_CHECKING:
     from prefect import State
+
+_LONGEST_MESSAGE = 4000
+"""Names in it are whatever an archive lists, and Prefect puts it into events, lists and messages."""
 
 
 def final_state(sentence: str, exit_code: int, attention: str = "CompletedWithHeld") -> State[None]:
@@ -20,7 +24,7 @@ def final_state(sentence: str, exit_code: int, attention: str = "CompletedWithHe
         exit_code: That of the command that does the same: 0, 1 or 3.
         attention: Name of the state for 3: completed, but somebody should look.
     """
-    message = printable(sentence)
+    message = shortened(printable(sentence), _LONGEST_MESSAGE)
     if exit_code == 1:
         return Failed(message=message)
     return Completed(name=attention if exit_code else None, message=message)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from onc_mirror.markup import unmarked
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Device, Outcome
 from onc_mirror.reconcile import story
@@ -79,7 +80,7 @@ def show_reconciliation(found: Reconciliation) -> None:
     for name, (rows, description) in tables.items():
         show_table(f"reconcile-{name}", f"{run}: {description}.", rows, nothing=_NOTHING)
     create_markdown_artifact(
-        key="reconcile-summary", markdown=printable(closing_sentence(found)), description=f"{run}."
+        key="reconcile-summary", markdown=unmarked(printable(closing_sentence(found))), description=f"{run}."
     )
 
 

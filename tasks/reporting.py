@@ -9,6 +9,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from onc_mirror.layout import report_key
+from onc_mirror.markup import unmarked
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
 from onc_mirror.report.document import RunReport
@@ -77,4 +78,6 @@ def _attention(report: RunReport) -> list[dict[str, Any]]:
 def _summary(run: Run, report: RunReport, store_url: str) -> str:
     headline = report.state.replace("-", " ").capitalize()
     kept = f", the report is `{report_key(run.flow, run.run_id, run.began_at)}` there" if report.is_noteworthy else ""
-    return f"## {headline}\n\n{printable(closing_sentence(report))}\n\nThe files are in `{store_url}`{kept}."
+    return (
+        f"## {headline}\n\n{unmarked(printable(closing_sentence(report)))}\n\nThe files are in `{store_url}`{kept}."
+    )

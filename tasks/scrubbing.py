@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from onc_mirror.markup import unmarked
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
 from onc_mirror.run.life import Run
@@ -83,7 +84,9 @@ def show_scrub(scrubbed: Scrubbed) -> None:
         nothing=_ALL_WELL,
     )
     create_markdown_artifact(
-        key="scrub-summary", markdown=printable(closing_sentence(scrubbed)), description=f"Run {report.run_id}."
+        key="scrub-summary",
+        markdown=unmarked(printable(closing_sentence(scrubbed))),
+        description=f"Run {report.run_id}.",
     )
 
 

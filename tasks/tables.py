@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import create_table_artifact
 
+from onc_mirror.markup import shortened, unmarked
 from onc_mirror.wording import printable
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 200
 """The UI shows a table as a whole, and a database row holds it."""
+
+_LONGEST_CELL = 1000
 
 
 def show_table(
@@ -25,7 +28,7 @@ def show_table(
 ) -> None:
     """Put rows, and no more than `MOST_ROWS`, where the Prefect UI shows them.
 
-    Texts in them may be whatever an archive lists.
+    Texts in them may be whatever an archive lists, and the UI takes each for Markdown.
 
     Args:
         key: Of the artifact.
@@ -38,6 +41,10 @@ def show_table(
     if len(shown) < total:
         description += f" The first {len(shown)} of {total}."
     table = [
-        {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in shown
+        {name: _cell(value) if isinstance(value, str) else value for name, value in row.items()} for row in shown
     ]
-    create_table_artifact(key=key, table=table or [dict(nothing)], description=printable(description))
+    create_table_artifact(key=key, table=table or [dict(nothing)], description=unmarked(printable(description)))
+
+
+def _cell(text: str) -> str:
+    return unmarked(shortened(printable(text), _LONGEST_CELL))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tasks import tables
+from tasks.ending import final_state
 
 
 @pytest.fixture
@@ -27,6 +28,28 @@ def test_a_table_that_is_too_long_is_cut_and_says_so(shown: dict[str, Any]) -> N
     assert shown["description"] == f"What waits. The first {tables.MOST_ROWS} of {tables.MOST_ROWS + 1}."
 
 
+def test_no_name_becomes_a_link_an_image_or_a_list_where_the_ui_takes_cells_for_markdown(
+    shown: dict[str, Any],
+) -> None:
+    names = [
+        "![a](https://evil.example/seen.png)",
+        "<img src=//evil.example>",
+        "\\[a](javascript:x)",
+        "+",
+        "a_1\n-b.hdf5",
+    ]
+
+    tables.show_table("key", "What waits.", [{"file": name} for name in names], nothing={"file": ""})
+
+    assert [row["file"] for row in shown["table"]] == [
+        "!\\[a\\](https://evil.example/seen.png)",
+        "\\<img src=//evil.example>",
+        "\\\\\\[a\\](javascript:x)",
+        "\\+",
+        "a_1\\n-b.hdf5",
+    ]
+
+
 def test_a_table_of_which_only_the_begin_was_read_says_how_many_rows_there_are(shown: dict[str, Any]) -> None:
     tables.show_table("key", "What waits.", [{"file": "a"}], nothing={"file": ""}, total=30_000)
 
@@ -37,3 +60,10 @@ def test_a_table_without_rows_still_has_columns(shown: dict[str, Any]) -> None:
     tables.show_table("key", "What waits.", [], nothing={"file": "No file waits."})
 
     assert (shown["table"], shown["description"]) == ([{"file": "No file waits."}], "What waits.")
+
+
+def test_no_name_is_longer_than_a_cell_can_show(shown: dict[str, Any]) -> None:
+    tables.show_table("key", "What waits.", [{"file": "a" * 200_000}], nothing={"file": ""})
+
+    assert len(shown["table"][0]["file"]) < 2000
+    assert len(final_state("a" * 200_000, 1).message or "") < 5000
