@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from onc_mirror.report.document import DeviceError, RunReport
 
 EMPTY_LISTING = "empty-listing"
+SHORT_LISTING = "short-listing"
 
 MOST_NAMED = 1000
 
@@ -94,6 +95,7 @@ class DeviceComparison:
         lost: Names of those of them that the bucket does not have either.
         settled: The ends of the listed files about which there is nothing to be done.
         doubt: Why what the archive lists is not to be believed, so that nothing was compared; empty when it is.
+        doubted: The reason for the report when there is a doubt.
     """
 
     device: str
@@ -110,6 +112,7 @@ class DeviceComparison:
     lost: tuple[str, ...] = ()
     settled: Sequence[Outcome] = ()
     doubt: str = ""
+    doubted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

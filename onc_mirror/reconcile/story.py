@@ -20,12 +20,7 @@ from onc_mirror.errors import MirrorError, SettingsError
 from onc_mirror.flow_names import RECONCILE
 from onc_mirror.layout import report_key
 from onc_mirror.model import Listing, Outcome, TimeWindow
-from onc_mirror.reconcile.findings import (
-    EMPTY_LISTING,
-    DeviceComparison,
-    Reconciliation,
-    with_outcomes,
-)
+from onc_mirror.reconcile.findings import DeviceComparison, Reconciliation, with_outcomes
 from onc_mirror.reconcile.guard import passes, stopped
 from onc_mirror.report.document import LOST, NO_DEVICE, DeviceError
 from onc_mirror.report.failures import failure_of
@@ -257,7 +252,7 @@ def finish_reconcile(
 
 
 def _doubts(surveyed: Surveyed) -> list[DeviceError]:
-    return [DeviceError(one.device, EMPTY_LISTING, one.doubt) for one in surveyed.devices if one.doubt]
+    return [DeviceError(one.device, one.doubted, one.doubt) for one in surveyed.devices if one.doubt]
 
 
 def _enter(mirror: Mirror, run: Run, device: DeviceComparison) -> None:

@@ -22,7 +22,14 @@ from onc_mirror.layout import day_folders, key_day
 from onc_mirror.ledger.entries import COLUMNS as ENTRY
 from onc_mirror.model import ArchiveFile, Decision, Outcome, State, TimeWindow
 from onc_mirror.reconcile.comparing import Worlds, compare, doubtful_keys, objects_frame
-from onc_mirror.reconcile.findings import EMPTY_LISTING, MOST_NAMED, Count, DeviceComparison, Difference
+from onc_mirror.reconcile.findings import (
+    EMPTY_LISTING,
+    MOST_NAMED,
+    SHORT_LISTING,
+    Count,
+    DeviceComparison,
+    Difference,
+)
 from onc_mirror.reconcile.standing import DAMAGE, Standing
 from onc_mirror.reconcile.witnessing import counted_files, disagreements, short_spans
 from onc_mirror.run.data_listing import list_data
@@ -41,6 +48,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEFORE_MIRROR = str(Standing.BEFORE_MIRROR)
+
+_ASKED_FOR = 20
+"""Missing files that are asked for by name when nobody counts; each is a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ def survey(mirror: Mirror, device_code: str, window: TimeWindow, *, now: datetim
     listed = _list(mirror, device_code, window)
     if doubt := _doubt(listed, before, counted):
         logger.error("device=%s reason=%s detail=%r", device_code, EMPTY_LISTING, doubt)
-        return DeviceComparison(device_code, doubt=doubt, silent_witness=counted.silence)
+        return DeviceComparison(device_code, doubt=doubt, doubted=EMPTY_LISTING, silent_witness=counted.silence)
     before = mirror.ledger.snapshot(device_code, window, listed["filename"]) if len(listed) else before
     planned = planning.plan(
         listed,
@@ -83,6 +93,9 @@ def survey(mirror: Mirror, device_code: str, window: TimeWindow, *, now: datetim
     after = mirror.ledger.snapshot(device_code, window, names)
     recounted = _count(mirror, device_code, window)
     silence = counted.silence or recounted.silence
+    if silence and (doubt := _doubt_alone(mirror, listed, before)):
+        logger.error("device=%s reason=%s detail=%r", device_code, SHORT_LISTING, doubt)
+        return DeviceComparison(device_code, doubt=doubt, doubted=SHORT_LISTING, silent_witness=silence)
     found = () if silence else disagreements(listed, counted.counted, recounted.counted, window)
     rows = compare(
         Worlds(planned, before, objects, after, short_spans(found)),
@@ -118,6 +131,24 @@ def _doubt(listed: pd.DataFrame, before: pd.DataFrame, counted: _Counts) -> str:
     return (
         f"The archive lists no file, but the ledger knows {known}, and the archive {told}. Nothing was changed; if it"
         " stays so, check the rights of the token."
+    )
+
+
+def _doubt_alone(mirror: Mirror, listed: pd.DataFrame, before: pd.DataFrame) -> str:
+    """Say why a listing that no count confirms is not to be believed: files that it lacks are there when asked for.
+
+    Raises:
+        MirrorError: The archive did not answer.
+    """
+    known = before[before["state"].ne(State.GONE) & ~before["filename"].isin(listed["filename"])]
+    missing = files_from_frame(known)
+    there = [file for file in missing[:_ASKED_FOR] if mirror.archive.still_lists(file)]
+    if not there and len(missing) <= _ASKED_FOR:
+        return ""
+    told = f"{len(there)} are there when asked for by name" if there else "too many to ask for each by name"
+    return (
+        f"The archive lists {len(listed)} files and not {len(missing)} others that the ledger knows ({told}), and it"
+        " does not say how many it has. Nothing was changed; repeat the reconcile when the archive counts again."
     )
 
 

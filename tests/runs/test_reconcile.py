@@ -325,6 +325,18 @@ def test_a_listing_without_a_witness_is_not_believed_to_be_empty(mirror: Bench) 
     assert "does not say how many it has" in result.errors[0].detail
 
 
+def test_what_a_listing_lost_is_asked_for_by_name_where_the_archive_does_not_count(mirror: Bench) -> None:
+    victim = keys(mirror)[3].rpartition("/")[2]
+    elsewhere = {"filename": "odd.hdf5", "dateFrom": "2022-04-01T00:00:00.000Z"}
+    mirror.archive.fault(Kind.CHANGED_ROWS, filename=victim, changes=elsewhere, endpoint="device", count=1)
+    mirror.archive.fault(Kind.SERVER_ERROR, endpoint="dataAvailability")
+
+    result = run(mirror)
+
+    assert [(error.device, error.reason) for error in result.errors] == [(DEVICE, "short-listing")]
+    assert mirror.ledger_states(DEVICE)[victim][0] == "mirrored"
+
+
 def test_what_a_listing_lost_is_not_given_up_where_the_archive_counts_it(mirror: Bench) -> None:
     victim = keys(mirror)[3].rpartition("/")[2]
     elsewhere = {"filename": "odd.hdf5", "dateFrom": "2022-04-01T00:00:00.000Z"}
