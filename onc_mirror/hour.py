@@ -39,11 +39,13 @@ def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None 
     with begun_run(mirror, HOURLY) as run:
         delays = mirror.settings.retry_delays_s
         inquiry = begin_inquiry(run, request, lambda: with_retries(lambda: read_clock(mirror, run), delays))
-        gathered = list_devices(mirror, inquiry, devices_of(mirror, inquiry))
+        devices, watching = devices_of(mirror, inquiry), watcher or NoWatcher()
+        watching.asked(len(devices))
+        gathered = list_devices(mirror, inquiry, devices)
         # Imported now, as it brings pandas: `open_mirror` has it loaded while the archive answers.
         from onc_mirror import planning  # noqa: PLC0415 - see above
         from onc_mirror.run import plans  # noqa: PLC0415 - see above
 
         planned = plans.plan_run(mirror, inquiry, gathered)
-        outcomes = transfer_files(mirror, run, plans.to_fetch(planned), watcher or NoWatcher())
+        outcomes = transfer_files(mirror, run, plans.to_fetch(planned), watching)
         return finish_run(mirror, run, gathered, [*planning.outcomes(planned), *outcomes])

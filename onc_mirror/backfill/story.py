@@ -134,6 +134,7 @@ def may_begin(work: Work) -> bool:
     """Say whether the archive can be asked; if not, that is each device's error."""
     cause = work.span.inquiry.unreachable
     if cause is None:
+        work.watcher.asked(len(work.span.device_codes))
         work.watcher.begun(work.span.slices)
         return True
     work.tally.fail(*unreached(work.span.device_codes, cause))

@@ -62,7 +62,7 @@ class ProgressBar(Progress):
 
 @contextmanager
 def progress_bar(console: Console) -> Iterator[ProgressBar]:
-    """Show a progress bar on `console` until the block ends, nothing when that is no terminal."""
+    """Show a progress bar on `console`, a terminal, until the block ends."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
@@ -70,7 +70,7 @@ def progress_bar(console: Console) -> Iterator[ProgressBar]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=console, transient=True, expand=True, disable=not console.is_terminal) as bars:
+    with Bars(*columns, console=console, transient=True, expand=True) as bars:
         yield ProgressBar(bars)
 
 

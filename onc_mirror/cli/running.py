@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from onc_mirror.cli.life_signs import life_signs
 from onc_mirror.cli.progress import progress_bar, waits_told
 from onc_mirror.mirror import open_mirror
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
     import click
 
-    from onc_mirror.cli.progress import ProgressBar
     from onc_mirror.mirror import Mirror
     from onc_mirror.settings import MirrorSettings
+    from onc_mirror.transfer.progress import Progress
 
 
 def quieten(context: click.Context, *, as_json: bool) -> None:
@@ -28,9 +29,17 @@ def quieten(context: click.Context, *, as_json: bool) -> None:
 
 
 @contextmanager
-def running(context: click.Context, settings: MirrorSettings) -> Iterator[tuple[Mirror, ProgressBar]]:
-    """Open the parts, and show on stderr how far the run is and what it waits for."""
+def running(context: click.Context, settings: MirrorSettings) -> Iterator[tuple[Mirror, Progress]]:
+    """Open the parts, and show on stderr how far the run is and what it waits for.
+
+    In a terminal by a bar, elsewhere by lines of the log; who asked for JSON gets these with --verbose only.
+    """
     verbose = context.find_root().params["verbose"]
     console = Console(stderr=True)
-    with open_mirror(settings) as parts, progress_bar(console) as bar, waits_told(console, as_log=verbose):
-        yield parts, bar
+    watched = (
+        progress_bar(console)
+        if console.is_terminal
+        else life_signs(str(context.info_name), settings.store_url, is_wanted=not context.params["as_json"])
+    )
+    with open_mirror(settings) as parts, watched as watcher, waits_told(console, as_log=verbose):
+        yield parts, watcher

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 class Watcher(Protocol):
     """Somebody who wants to see a run's progress. Called from several threads."""
 
+    def asked(self, devices: int) -> None:
+        """So many devices are about to be asked for."""
+
     def planned(self, files: int, size_bytes: int) -> None:
         """So many files and bytes more are about to be transferred."""
 
@@ -39,6 +42,9 @@ class Watcher(Protocol):
 
 class NoWatcher:
     """Nobody watches."""
+
+    def asked(self, devices: int) -> None:
+        """Do nothing."""
 
     def planned(self, files: int, size_bytes: int) -> None:
         """Do nothing."""

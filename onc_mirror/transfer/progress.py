@@ -54,6 +54,9 @@ class Progress:
         self._lock = threading.Lock()
         self._counts = _Counts()
 
+    def asked(self, devices: int) -> None:
+        """Do nothing: it is files that are counted."""
+
     def begun(self, slices: int) -> None:
         """There are so many slices."""
         with self._lock:

@@ -72,7 +72,7 @@ def test_what_needs_attention_is_told_with_its_reason_and_in_the_exit_code(  # n
     answer = console.run("mirror", "-d", MODULE, *WINDOW)
 
     assert answer.code == code
-    waits = answer.err.splitlines()
+    waits = [line for line in answer.err.splitlines() if " begun=" not in line]
     assert len(waits) == (0 if kind in {Kind.BIT_FLIP, Kind.GONE_BETWEEN} else 1)
     assert all(
         f"WARNING onc_mirror.retrying retry_in_s=0 of='{MODULE_FILE}' attempt=2 attempts=2 reason=" in line
