@@ -4,7 +4,8 @@ Scheduled as `mirror-hour/hourly`. A run works from the watermarks in the ledger
 time, and a second run right after does nothing. It needs the environment of `onc-mirror` (ONC_TOKEN,
 ONC_MIRROR_STORE_URL, AWS_*). When it fails, look at its artifacts first: `mirror-hour-attention` names every
 device and file that something is wrong with, and why; `mirror-hour-standing` where each device is, and
-`mirror-hour-waiting` all files that wait, of earlier runs as well.
+`mirror-hour-waiting` all files that wait, of earlier runs as well. A run that is given `since` or `until` is
+recorded as `mirror-on-demand`, its artifacts too, and says nothing of whether the schedule works.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def mirror_hour(
 
     Returns:
         Completed, completed under the name `CompletedWithHeld` when files are held or quarantined, or failed when
-        a device could not be listed or a file failed.
+        a device could not be listed or a file failed. With a window of its own completed as `CompletedOnDemand` or
+        `CompletedOnDemandWithHeld`.
     """
     return _mirror_hour(hourly_request(since, until, devices))
 
@@ -51,7 +53,7 @@ def mirror_hour(
 @safely
 def _mirror_hour(request: MirrorRequest) -> State[Any]:
     settings = run_settings()
-    with open_mirror(settings) as mirror, begun_run(mirror, HOURLY, link=run_link()) as run:
+    with open_mirror(settings) as mirror, begun_run(mirror, request.flow, link=run_link()) as run:
         inquiry = begin_inquiry(mirror, run, request)
         gathered = list_devices(mirror, inquiry, find_devices(mirror, inquiry))
         planned = plan_transfers(mirror, inquiry, gathered)

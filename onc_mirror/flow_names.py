@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 HOURLY = "mirror-hour"
+"""Goes on from the watermarks, for all that the settings want: the flow whose runs say that the mirror lives."""
+
+ON_DEMAND = "mirror-on-demand"
+"""Mirrors the window or the files that somebody asked for, and says nothing of whether the hourly runs come."""
+
 BACKFILL = "backfill"
 BACKFILL_PART = "backfill-part"
 RECONCILE = "reconcile"

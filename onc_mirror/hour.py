@@ -1,5 +1,6 @@
 """One hour of the mirror, told once: what is listed, planned, transferred, recorded and reported.
 
+One that somebody asks for, over another window or of single files, is the same story under a name of its own.
 `mirror_hour` runs it in this process with bounded threads. An orchestrated flow calls the same functions in the
 same order with its own tasks around them, and ends in the same report.
 
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from onc_mirror.flow_names import HOURLY
 from onc_mirror.retrying import with_retries
 from onc_mirror.run.clocks import read_clock
 from onc_mirror.run.gathering import begin_inquiry, devices_of, list_devices
@@ -36,7 +36,7 @@ def mirror_hour(mirror: Mirror, request: MirrorRequest, watcher: Watcher | None 
         MirrorError: Nothing could be begun: the token is rejected, the bucket is missing or closed, the ledger
             is out of reach. What goes wrong with one device or file is in the report instead.
     """
-    with begun_run(mirror, HOURLY) as run:
+    with begun_run(mirror, request.flow) as run:
         delays = mirror.settings.retry_delays_s
         inquiry = begin_inquiry(run, request, lambda: with_retries(lambda: read_clock(mirror, run), delays))
         devices, watching = devices_of(mirror, inquiry), watcher or NoWatcher()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from onc_mirror.flow_names import ON_DEMAND
 from onc_mirror.layout import report_key
 from onc_mirror.markup import unmarked
 from onc_mirror.mirror import Mirror
@@ -65,7 +66,15 @@ def show_run(run: Run, report: RunReport, store_url: str) -> None:
 
 
 def run_state(report: RunReport) -> State[None]:
-    """The state that a run with this report ends in."""
+    """The state that a run with this report ends in.
+
+    One of an hour that somebody asked for has names of its own: what waits for an hourly run to succeed does not take
+    it for one (`deployments/automations.yaml`).
+    """
+    if report.flow == ON_DEMAND:
+        return final_state(
+            closing_sentence(report), report.exit_code, "CompletedOnDemandWithHeld", "CompletedOnDemand"
+        )
     return final_state(closing_sentence(report), report.exit_code)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from onc_mirror.backfill.lanes import open_lane
 from onc_mirror.backfill.spanning import BackfillRequest, Span, begin_backfill
 from onc_mirror.backfill.story import Work, run_slices
-from onc_mirror.flow_names import BACKFILL, HOURLY
+from onc_mirror.flow_names import BACKFILL, HOURLY, ON_DEMAND
 from onc_mirror.model import Decision, Outcome
 from onc_mirror.report.document import RunReport
 from onc_mirror.run.heartbeat import beating
@@ -157,9 +157,9 @@ def look_ahead(mirror: Mirror, request: BackfillRequest, watcher: SliceWatcher |
 
 
 def measure_speed(ledger: Ledger) -> Speed | None:
-    """How fast the latest backfills were, else the latest hourly runs; None when there were none that transferred."""
+    """How fast the latest backfills were, else the latest runs of hours; None when none of them transferred."""
     finished = [run for run in ledger.runs(_RUNS_LOOKED_AT) if run.finished_at is not None]
-    for flow in (BACKFILL, HOURLY):
+    for flow in (BACKFILL, HOURLY, ON_DEMAND):
         reports = _reports(ledger, (run.run_id for run in finished if run.flow == flow))
         seconds = sum(report.seconds for report in reports)
         if seconds:

@@ -33,7 +33,8 @@ def mirror(context: click.Context, choice: Choice, *, files: Path | None, as_jso
     Of all devices that are in the water, or were in the last 7 days, files of ONC_MIRROR_EXTENSIONS, archived since
     the last run, unless the options say otherwise. What earlier runs left unfinished is taken up again, unless the
     run is narrowed by options other than --device, --location and --category. A run narrowed to some files does not
-    move the watermark.
+    move the watermark. One that is narrowed so, or has a window of its own, is recorded as mirror-on-demand: it does
+    not ask ONC_MIRROR_PING_URL, and is no sign that the schedule works.
 
     Exit codes: 0 all is accounted for, 1 something failed, 2 wrong option or setting, 3 done, but files are held or
     quarantined; 130 or 143 when stopped. Stopping or killing it is harmless: given again, it goes on from there.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.devices import STILL_ARRIVING, choose_devices, load_device_table
 from onc_mirror.errors import SettingsError, UnknownDeviceError, UnreachableError
+from onc_mirror.flow_names import HOURLY, ON_DEMAND
 from onc_mirror.metrics.meter import Stage
 from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.report.document import DeviceError
@@ -64,6 +65,11 @@ class MirrorRequest:
     def sees_everything(self) -> bool:
         """Whether the run wants all that the settings want, so that the watermark may pass what it leaves out."""
         return self.selection is None and self.only is None
+
+    @property
+    def flow(self) -> str:
+        """What a run of it is called: hourly, whoever starts it, if it goes on where the last one ended."""
+        return HOURLY if self.takes_up_held else ON_DEMAND
 
     @property
     def takes_up_held(self) -> bool:
@@ -186,19 +192,12 @@ def list_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) ->
     with side_by_side(mirror.settings.concurrency, "list") as pool:
         delays = mirror.settings.retry_delays_s
         waiting = [
-            (
-                device,
-                pool.submit(with_retries, partial(list_device, mirror, inquiry, device), delays, _listing(device)),
-            )
-            for device in devices
+            (device, pool.submit(with_retries, partial(list_device, mirror, inquiry, device), delays, name))
+            for device, name in ((device, f"listing of {device.code}") for device in devices)
         ]
     for device, future in waiting:
         gather(gathered, device, future.result)
     return gathered
-
-
-def _listing(device: Device) -> str:
-    return f"listing of {device.code}"
 
 
 def gather(gathered: Gathered, device: Device, result: Callable[[], Listing]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from onc_mirror.flow_names import HOURLY, ON_DEMAND
 from onc_mirror.ledger import open_ledger
 from onc_mirror.report.document import NO_DEVICE, DeviceError
 from tests.support.reports import build_report
@@ -84,14 +85,14 @@ def test_an_address_that_cannot_be_one_is_refused_without_being_told(
     assert refused.err == "onc-mirror: ONC_MIRROR_ALERT_WEBHOOK: must be a URL that begins with https:// or http://\n"
 
 
-def end_run(state_dir: Path, ago: timedelta, *errors: DeviceError) -> None:
+def end_run(state_dir: Path, ago: timedelta, *errors: DeviceError, flow: str = HOURLY) -> None:
     ended = datetime.now(UTC) - ago
     with open_ledger(f"sqlite:///{state_dir / 'ledger.db'}") as ledger:
         name, span = str(ago), (None, ended)
         report = build_report(
-            run_id=name, flow="mirror-hour", window=span, devices=[], outcomes=[], errors=errors, seconds=1.0
+            run_id=name, flow=flow, window=span, devices=[], outcomes=[], errors=errors, seconds=1.0
         )
-        ledger.start_run(report.run_id, "mirror-hour", ended)
+        ledger.start_run(report.run_id, flow, ended)
         ledger.finish_run(report, ended)
 
 
@@ -104,11 +105,12 @@ def test_liveness_is_one_line_and_an_exit_code_from_the_ledger_alone(
 
     absent = probe()
     end_run(console.state, timedelta(hours=5))
+    end_run(console.state, timedelta(minutes=1), flow=ON_DEMAND)
     end_run(console.state, timedelta(hours=1), DeviceError(NO_DEVICE, "bucket-missing", "It is not there."))
     late, patient = probe(), probe("--within", "PT6H", "--json")
     now = datetime.now(UTC)
     with open_ledger(f"sqlite:///{console.state / 'ledger.db'}") as ledger:
-        ledger.start_run("at-work", "mirror-hour", now, alive_until=now + timedelta(minutes=2))
+        ledger.start_run("at-work", HOURLY, now, alive_until=now + timedelta(minutes=2))
     at_work = probe()
 
     assert absent.code == 1

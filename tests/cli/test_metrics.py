@@ -57,10 +57,10 @@ def test_runs_are_counted_over_processes_and_told_in_a_file(
     assert once["onc_mirror_retries_total", "not-ready"] == 1
     assert once["onc_mirror_stage_seconds_count", "publish"] == 1
     assert once["onc_mirror_stage_seconds_sum", "download"] > 0
-    assert once["onc_mirror_runs_total", "mirror-hour", "completed-with-held"] == 1
+    assert once["onc_mirror_runs_total", "mirror-on-demand", "completed-with-held"] == 1
     assert second["mirrored"] > 0
     assert twice["onc_mirror_stage_seconds_count", "publish"] == 1 + second["mirrored"]
-    assert twice["onc_mirror_runs_total", "mirror-hour", "completed"] == 1
+    assert twice["onc_mirror_runs_total", "mirror-on-demand", "completed"] == 1
     assert {name: value for name, value in told.items() if "scratch" not in name[0]}.items() >= {
         name: value for name, value in twice.items() if "scratch" not in name[0]
     }.items()

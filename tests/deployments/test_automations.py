@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,11 +16,18 @@ from prefect.server.events.schemas.automations import AutomationCreate
 from deployments.blocks import desired_blocks
 from infra.sandbox.environment import part_environment
 from infra.sandbox.options import SandboxOptions
+from onc_mirror.flow_names import HOURLY, ON_DEMAND
+from onc_mirror.model import Decision, Outcome
 from onc_mirror.settings import AlertSettings, load_settings
+from tasks.reporting import run_state
+from tests.support.archive_files import archive_file
 from tests.support.receivers import smtp_receiver
+from tests.support.reports import build_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from onc_mirror.report.document import RunReport
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTOMATIONS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deployments" / "automations.yaml").read_text("utf-8"))[
@@ -80,6 +88,30 @@ def test_every_scheduled_deployment_has_a_message_when_it_fails_and_when_it_work
                 if each["prefect.resource.role"] == "deployment"
             }
             assert named == {name}
+
+
+def test_a_run_over_a_window_of_somebodys_own_is_no_success_of_the_schedule_and_no_zombie() -> None:
+    names = {
+        f"prefect.flow-run.{run_state(ended).name}"
+        for held in ((), [Outcome(archive_file(0), Decision.HELD, "not-ready")])
+        for ended in [report_of(ON_DEMAND, held)]
+    }
+    watched = {
+        one["name"]: {name for each in events(one["trigger"]) for name in each["expect"]} for one in AUTOMATIONS
+    }
+    taken = {name for name, expected in watched.items() for each in names if any(fnmatch(each, e) for e in expected)}
+
+    assert len(names) == 2
+    assert taken == {
+        name for name in watched if name.endswith("zombie runs") or re.search("nightly|weekly|daily", name)
+    }
+    assert f"prefect.flow-run.{run_state(report_of(HOURLY)).name}" in watched["onc-mirror: hourly works again"]
+
+
+def report_of(flow: str, outcomes: Iterable[Outcome] = ()) -> RunReport:
+    return build_report(
+        run_id="r", flow=flow, window=(None, None), devices=[], outcomes=outcomes, errors=(), seconds=1.0
+    )
 
 
 def test_a_run_is_a_zombie_only_after_three_heartbeats_that_did_not_come(tmp_path: Path) -> None:

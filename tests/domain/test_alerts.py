@@ -14,7 +14,7 @@ from onc_mirror.alerts.deciding import Facts, decide
 from onc_mirror.alerts.silence import LEAST, Silence, learned_patience, silence_of
 from onc_mirror.alerts.telling import Kind, all_told, due_messages, tellings_of
 from onc_mirror.alerts.weighing import SeenRun
-from onc_mirror.flow_names import HOURLY
+from onc_mirror.flow_names import HOURLY, ON_DEMAND
 from onc_mirror.ledger.alerts import Alert, Pile, Telling
 from onc_mirror.report.document import NO_DEVICE, DeviceError
 from tests.support.archive_files import DEVICE, bounded
@@ -87,6 +87,18 @@ def test_runs_that_fail_or_are_killed_in_a_row_are_an_alert_that_a_good_run_ends
 
 def test_a_run_that_was_told_to_stop_says_nothing() -> None:
     assert after(*runs(run(0, error(NO_DEVICE, "interrupted")), run(1, error(NO_DEVICE, "interrupted")))) == {}
+
+
+def test_a_run_that_somebody_asked_for_neither_ends_an_alert_of_hourly_runs_nor_is_one() -> None:
+    failing = [run(number, error(NO_DEVICE), error()) for number in (0, 1)]
+    bad = [run(number, error(NO_DEVICE), error(), flow=ON_DEMAND, killed=number == 3) for number in (2, 3)]
+
+    known = after(*runs(*failing, run(4, flow=ON_DEMAND)))
+
+    assert {key for key, alert in known.items() if alert.is_open} == {
+        ("runs-fail", HOURLY), ("device-unlisted", DEVICE)
+    }  # fmt: skip
+    assert after(*runs(*bad)) == {}
 
 
 def test_a_rejected_token_is_an_alert_at_once_and_ends_when_a_device_is_listed() -> None:

@@ -94,17 +94,17 @@ def test_bad_files_and_devices_are_told_as_by_the_run_in_one_process_and_cost_no
     assert (run.state_type, run.state_name) == ("FAILED", "Failed")
     assert "1 of 3 devices not listed (archive-busy): TUMLIDAR001." in run.message
     assert (report.mirrored, report.quarantined, report.failed, report.held) == (3, 1, 1, 1)
-    plan = deployed.table(run, "mirror-hour-plan")
+    plan = deployed.table(run, "mirror-on-demand-plan")
     assert (sum(row["files"] for row in plan), sum(row["bytes"] for row in plan) > report.bytes) == (6, True)
-    attention = deployed.table(run, "mirror-hour-attention")
+    attention = deployed.table(run, "mirror-on-demand-attention")
     assert {row["reason"] for row in attention} == {"archive-busy", "undecodable-chunk", "wrong-body", "not-ready"}
     assert all(row["what happened"] for row in attention)
-    assert [row["device"] for row in deployed.table(run, "mirror-hour-devices")] == sorted(report.devices)
-    standing = {row["device"]: row for row in deployed.table(run, "mirror-hour-standing")}
+    assert [row["device"] for row in deployed.table(run, "mirror-on-demand-devices")] == sorted(report.devices)
+    standing = {row["device"]: row for row in deployed.table(run, "mirror-on-demand-standing")}
     assert standing[DEVICE]["why"] == "1 not-ready, 1 undecodable-chunk, 1 wrong-body"
     assert (standing[DEVICE]["held"], standing[DEVICE]["quarantined"], standing[QUIET_DEVICE]["held"]) == (2, 1, 0)
     assert standing["TUMLIDAR001"]["trouble"] == "archive-busy"
-    waiting = deployed.table(run, "mirror-hour-waiting")
+    waiting = deployed.table(run, "mirror-on-demand-waiting")
     assert {(row["state"], row["reason"]) for row in waiting} == {
         ("held", "not-ready"), ("held", "wrong-body"), ("quarantined", "undecodable-chunk")
     }  # fmt: skip
@@ -122,7 +122,7 @@ def test_bad_files_and_devices_are_told_as_by_the_run_in_one_process_and_cost_no
     assert [line for line in metrics if "archive-busy" in line] == [
         'onc_mirror_retries_total{cause="archive-busy"} 2.0'
     ]
-    assert 'onc_mirror_runs_total{flow="mirror-hour",state="failed"} 1.0' in metrics
+    assert 'onc_mirror_runs_total{flow="mirror-on-demand",state="failed"} 1.0' in metrics
     alone = mirrored_alone(deployed, tmp_path / "alone", monkeypatch, window, devices)
     assert comparable(alone) == comparable(report)
 
