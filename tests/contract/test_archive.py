@@ -278,6 +278,15 @@ def test_trouble_with_a_listing_has_its_type(subject: Subject, kind: Kind, expec
     assert caught.value.subject == (None if expected is TokenRejectedError else DEVICE)
 
 
+def test_counts_that_are_not_told_are_an_error_and_listings_go_on(subject: Subject) -> None:
+    subject.inside.fault(Kind.SERVER_ERROR, endpoint="dataAvailability")
+
+    with pytest.raises(ArchiveBusyError):
+        subject.archive.count_files(DEVICE, TimeWindow(NOON - timedelta(days=1), NOON))
+
+    assert subject.archive.list_files(DEVICE, archived=RECENT).files
+
+
 def test_fault_that_strikes_once_is_gone_afterwards(subject: Subject) -> None:
     subject.inside.fault(Kind.SERVER_ERROR, endpoint="device", count=1)
     with pytest.raises(ArchiveBusyError):

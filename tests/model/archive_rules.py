@@ -70,6 +70,7 @@ class ArchiveRules(Machine):
             begin = old.file.begins_at
             assert begin is not None
             changes |= {"dateFrom": _text(begin - timedelta(days=1))}
+            self.world.moved.add(name)
         self.world.replace(name, body, **changes | _sized({}, body))
 
     @rule(name=taken_in)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from onc_mirror.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from onc_mirror.model import ArchiveFile
+    from onc_mirror.reconcile.witnessing import Disagreement
     from onc_mirror.report.document import RunReport
     from tests.model.seen import Entry, RunSeen
     from tests.model.world import World
@@ -23,6 +25,7 @@ def check_duties(world: World, run: RunSeen, report: RunReport) -> None:
         _check_scrubbed(world, run, report)
     elif run.work.name == "reconcile":
         _check_reconciled(world, run, report)
+        _check_witnessed(run, report)
 
 
 def check_rebuilt(world: World, before: Mapping[tuple[str, str], Entry]) -> None:
@@ -44,6 +47,7 @@ def _check_filled(world: World, run: RunSeen, report: RunReport) -> None:
     day = run.work.day
     failed = {error.device for error in report.errors}
     claimed = {file.filename for file in report.files if file.reason == "claimed-elsewhere"}
+    assert not claimed or world.doubts_clocks, f"{claimed} were left to a run that is dead"
     entries, kept_back = world.entries(), run.kept_back()
     if day is None or "" in failed or run.work.only_failed:
         return
@@ -84,3 +88,32 @@ def _check_reconciled(world: World, run: RunSeen, report: RunReport) -> None:
             continue
         if entry.key in world.spoilt and world.spoilt[entry.key] is None and world.is_spoilt(entry.key):
             assert key in named, f"a reconcile says nothing of {file.filename}, whose object is missing"
+
+
+def _check_witnessed(run: RunSeen, report: RunReport) -> None:
+    """An empty listing is not believed, a short one is held against the archive's counts, and a good one agrees."""
+    found = None if run.done is None else run.done.found
+    assert found is not None
+    failed, counted = {error.device for error in report.errors}, run.counted()
+    silent = {one.device for one in found.devices if one.silent_witness}
+    assert run.uncounted() <= failed | silent, "nobody says that the archive does not count"
+    for asked in run.surveys():
+        code = asked.subject
+        missing = [file for file in asked.hidden if file.begins_at is not None and file.device_code == code]
+        if asked.listing is not None and not asked.listing.files:
+            assert code in failed or not _known(run, missing), f"nobody doubts that {code} has no files"
+        told = [one for device, one in found.disagreements if device == code]
+        if code in counted - failed:
+            assert asked.hidden or not told, f"{told} of {code} are no disagreements"
+            unmissed = [file.filename for file in missing if not any(_falls_short_of(one, file) for one in told)]
+            assert not unmissed, f"nobody misses {unmissed}"
+
+
+def _known(run: RunSeen, files: Iterable[ArchiveFile]) -> list[str]:
+    entries = {file.filename: run.entries.get((file.device_code, file.filename)) for file in files}
+    return [name for name, entry in entries.items() if entry is not None and entry.is_counted_on]
+
+
+def _falls_short_of(one: Disagreement, file: ArchiveFile) -> bool:
+    is_there = file.begins_at is not None and one.since <= file.begins_at < one.until
+    return is_there and one.extension == file.extension and one.counts_more

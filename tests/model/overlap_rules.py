@@ -56,8 +56,10 @@ class OverlapRules(ArchiveRules, FlowRules):
             return
         began = self.world.now
         overtaken = self.world.run(work, suspension=Suspension(moments, meanwhile))
-        for run in (overtaken, *overtaking):
-            promises.check_always(self.world, run, kept_back=self.world.deceived)
+        runs = (overtaken, *overtaking)
+        denied = {name for run in runs for name in run.denied()}
+        for run in runs:
+            promises.check_always(self.world, run, kept_back=self.world.deceived, denied=denied)
             if run.report is not None:
                 promises.check_overtaken(self.world, run, run.report)
         if self.world.now - began < _AWAKE:

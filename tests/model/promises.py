@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from onc_mirror.errors import ClaimLostError
+from onc_mirror.guard import UNLIKELY
 from onc_mirror.model import WRONG_DEVICE, Decision, Grade, State
 from onc_mirror.provenance import RELEASED
 from tests.support.marked_files import judge
@@ -37,16 +38,23 @@ _LEAVING = frozenset({"scrub", "release", "rebuild"})
 
 
 def check_whatever_happened(world: World, run: RunSeen) -> None:
-    check_always(world, run, kept_back=run.kept_back())
+    check_always(world, run, kept_back=run.kept_back(), denied=run.denied())
     _lies_are_doubted(world, run)
 
 
-def check_always(world: World, run: RunSeen, *, kept_back: Collection[str]) -> None:
-    """Also of a run beside which others ran; `kept_back` are files that were not listed though they are there."""
+def check_always(world: World, run: RunSeen, *, kept_back: Collection[str], denied: Collection[str]) -> None:
+    """Also of a run beside which others ran.
+
+    Args:
+        world: After the run.
+        run: The run.
+        kept_back: Files that were not listed though they are there.
+        denied: Those of them that nothing contradicts, so that they may be taken for gone.
+    """
     _published_means_proven(world)
     _nothing_is_lost(world)
     _watermark_passed_nothing(world, run, kept_back)
-    _gone_means_gone(world, run)
+    _gone_means_gone(world, run, denied)
 
 
 def check_ended(world: World, run: RunSeen, report: RunReport) -> None:
@@ -123,11 +131,15 @@ def _watermark_passed_nothing(world: World, run: RunSeen, kept_back: Collection[
                 assert (file.device_code, file.filename) in known, f"{file.filename} was passed"
 
 
-def _gone_means_gone(world: World, run: RunSeen) -> None:
-    """Promise 2: what a run takes for gone, the archive has no more, under no device."""
+def _gone_means_gone(world: World, run: RunSeen, denied: Collection[str]) -> None:
+    """Promise 2: what a run takes for gone, the archive has no more, under no device.
+
+    A file that has moved to another day is counted there, where nobody misses it.
+    """
     there = {(one.file.device_code, one.file.filename) for one in world.archive.everything()}
+    excused = {*denied, *world.moved.intersection(world.deceived)}
     for key, entry in world.entries().items():
-        if entry.state == State.GONE and key in there and key[1] not in world.deceived:
+        if entry.state == State.GONE and key in there and key[1] not in excused:
             before = run.entries.get(key)
             assert before is not None, f"{key[1]!r} is gone, and there"
             assert before.state == State.GONE, f"{key[1]!r} was taken for gone, and is there"
@@ -185,6 +197,20 @@ def _every_row_has_an_end(run: RunSeen, report: RunReport, entries: Entries) -> 
     claimed = {(file.device, file.filename) for file in report.files if file.reason in _ELSEWHERE}
     open_ends = {key for key in counted if entries[key].state == State.LISTED}
     assert open_ends <= claimed, "a listed file was left without an end"
+    if not run.work.only_failed and UNLIKELY not in {error.reason for error in report.errors}:
+        surveyed = {key for key in _surveyed(run) if key[0] not in broken}
+        assert report.listed >= len(surveyed), f"{len(surveyed)} files were listed, {report.listed} are told"
+
+
+def _surveyed(run: RunSeen) -> set[tuple[str, str]]:
+    """The files whose data begin on the days that it asked for, as far as they were listed then."""
+    return {
+        (file.device_code, file.filename)
+        for asked in run.surveys()
+        if asked.listing is not None and asked.data is not None
+        for file in asked.listing.files
+        if file.begins_at is not None and asked.data.since < file.begins_at < asked.data.until
+    }
 
 
 def _report_and_ledger_agree(run: RunSeen, report: RunReport, entries: Entries) -> None:

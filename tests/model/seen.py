@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import time
 from typing import TYPE_CHECKING
 
 from onc_mirror.model import State
+from tests.support.memory_archive import COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +68,37 @@ class RunSeen:
     def listings(self, device_code: str) -> list[Asked]:
         """The windows of archive time of a device that it asked for, with what was answered."""
         return [asked for asked in self.asked if asked.subject == device_code and asked.archived is not None]
+
+    def surveys(self) -> list[Asked]:
+        """The answers about whole days of data that it asked for; about single files others are asked."""
+        return [
+            asked
+            for asked in self.asked
+            if asked.listing is not None and asked.data is not None and asked.data.until.time() == time.min
+        ]
+
+    def counted(self) -> set[str]:
+        """The devices of which the archive said how many files it has, whenever it was asked."""
+        answers = [asked for asked in self.asked if asked.endpoint == COUNTS]
+        silent = {asked.subject for asked in answers if asked.counted is None}
+        return {asked.subject for asked in answers} - silent
+
+    def uncounted(self) -> set[str]:
+        """The devices whose days were listed, and whose files the archive did not count, or was not asked to."""
+        last = {asked.subject: asked.counted for asked in self.asked if asked.endpoint == COUNTS}
+        return {asked.subject for asked in self.surveys() if last.get(asked.subject) is None}
+
+    def denied(self) -> set[str]:
+        """Names of the files that it could only take for gone: the archive did not list them when it was asked for
+        them, but did list others of the device."""
+        answering = {asked.subject for asked in self.asked if asked.listing is not None and asked.listing.files}
+        of_days = self.surveys()
+        return {
+            file.filename
+            for asked in self.asked
+            if asked.archived is None and asked not in of_days and asked.subject in answering
+            for file in asked.hidden
+        }
 
     def kept_back(self) -> set[str]:
         """Names of the files that the archive listed to it not once, though it has them."""

@@ -11,23 +11,16 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.model.flow_rules import FlowRules
-from tests.model.overlap_rules import OverlapRules
-from tests.model.run_rules import RunRules
-from tests.model.trouble_rules import TroubleRules
+from tests.model.history import FEW, MANY, STEPS, History
 
 LONG = os.environ.get("ONC_MIRROR_TEST_LONG") == "1"
 LONG_S = 4 * 3600
 
 
-class History(OverlapRules, TroubleRules, RunRules, FlowRules):
-    """Any of the rules, in any order."""
-
-
 TestHistory = pytest.mark.timeout(LONG_S if LONG else 600)(History.TestCase)
 TestHistory.settings = settings(
-    max_examples=3000 if LONG else 10,
-    stateful_step_count=25,
+    max_examples=MANY if LONG else FEW,
+    stateful_step_count=STEPS,
     derandomize=not LONG,
     deadline=None,
     print_blob=True,

@@ -10,6 +10,7 @@ from hypothesis.stateful import rule
 from infra.sandbox.archive.faults import Kind
 from tests.model.machine import Machine, taken_in
 from tests.model.world import DEVICES
+from tests.support.memory_archive import COUNTS
 
 OF_A_FILE = [
     Kind.SERVER_ERROR,
@@ -57,6 +58,11 @@ class TroubleRules(Machine):
     def archive_fails(self, device: str | None, kind: Kind, count: int | None) -> None:
         endpoint = None if kind in OF_EVERYTHING else "device"
         self.world.archive.fault(kind, device=None if endpoint is None else device, endpoint=endpoint, count=count)
+
+    @rule(count=times)
+    def archive_does_not_count(self, count: int | None) -> None:
+        """The second witness is silent; listings are as ever."""
+        self.world.archive.fault(Kind.SERVER_ERROR, endpoint=COUNTS, count=count)
 
     @rule(left=few, lost=st.booleans())
     def store_fails_once(self, left: int, *, lost: bool) -> None:

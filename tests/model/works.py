@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import Grade
+    from onc_mirror.reconcile.findings import Reconciliation
     from onc_mirror.report.document import RunReport
 
 ALWAYS = 150
@@ -36,10 +37,12 @@ class Done:
     Attributes:
         report: Its report.
         is_noteworthy: Whether the bucket keeps something that was written of it.
+        found: What a reconcile found; None for other flows.
     """
 
     report: RunReport
     is_noteworthy: bool
+    found: Reconciliation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def _hour(mirror: Mirror) -> Done:
 def _reconcile(mirror: Mirror) -> Done:
     found = reconcile(mirror, ReconcileRequest(days=ALWAYS))
     assert found.report is not None
-    return Done(found.report, found.is_noteworthy or found.report.is_noteworthy)
+    return Done(found.report, found.is_noteworthy or found.report.is_noteworthy, found)
 
 
 def _scrub(mirror: Mirror) -> Done:

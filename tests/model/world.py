@@ -78,6 +78,7 @@ class World:
         ledger: The ledger, open.
         versions: Every body that the archive ever had under a name.
         flipped: Names of files that were to arrive damaged in a way that their size does not tell.
+        moved: Names of files that now belong to another day than they did once.
         published: SHA-256 of every object that was ever seen under `raw/` and that nobody has spoilt.
         kept: Every object that was ever seen in quarantine, but for the notes, by key.
         spoilt: What somebody made of objects under `raw/`, by key; None: they were deleted.
@@ -101,6 +102,7 @@ class World:
     ledger: Ledger = field(init=False)
     versions: dict[str, list[bytes]] = field(default_factory=dict)
     flipped: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
     published: set[str] = field(default_factory=set)
     begins: dict[str, datetime] = field(default_factory=dict)
     _passing_time: Any = field(init=False)

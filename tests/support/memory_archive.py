@@ -16,7 +16,7 @@ from infra.sandbox.archive.faults import DAMAGING, Fault, FaultBook, Kind
 from onc_mirror.archive import Counted, Deployment
 from onc_mirror.archive.rows import format_time, just_after, parse_file, parse_time
 from onc_mirror.archive.whereabouts import windows_with
-from onc_mirror.errors import NotReadyError, TransientError
+from onc_mirror.errors import MirrorError, NotReadyError, TransientError
 from onc_mirror.model import Listing, TimeWindow
 from tests.support.memory_troubles import (
     BREAKING,
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = dict[str, Any]
+
+COUNTS = "dataAvailability"
+"""The endpoint of the archive's counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +71,23 @@ class Asked:
     """A request, oldest first in `MemoryArchive.requests`.
 
     Attributes:
-        endpoint: As the stand-in calls it: `device`, `download`, `deployments`.
+        endpoint: As the stand-in calls it: `device`, `download`, `dataAvailability`.
         subject: Device code or filename.
-        archived: The window of a listing.
+        archived: The window of archive time of a listing.
+        data: Its window of data time.
         listing: What was answered; None when nothing was.
         hidden: Files that it left out without a word.
+        counted: How many files were told; None when nothing was.
         caller: Who asked, as `MemoryArchive.caller` said then.
     """
 
     endpoint: str
     subject: str
     archived: TimeWindow | None = None
+    data: TimeWindow | None = None
     listing: Listing | None = None
     hidden: tuple[ArchiveFile, ...] = ()
+    counted: tuple[Counted, ...] | None = None
     caller: int = 0
 
 
@@ -187,19 +194,28 @@ class MemoryArchive:
         files = tuple(parse_file(row, device_code) for row in distinct)
         listing = Listing(device_code, archived, files, duplicates=len(rows) - len(files))
         hidden = tuple(parse_file(row, device_code) for row in kept_back if row not in distinct)
-        self.requests.append(Asked("device", device_code, archived, listing, hidden, self.caller))
+        self.requests.append(Asked("device", device_code, archived, data, listing, hidden, caller=self.caller))
         return listing
 
     def count_files(self, device_code: str, window: TimeWindow) -> tuple[Counted, ...]:
         self._hook()
-        self.repeat_quickly(lambda: self._answer("dataAvailability", device_code, None))
-        found = [one.file for one in self.everything() if one.device_code == device_code]
-        return tuple(
+        try:
+            self.repeat_quickly(lambda: self._answer(COUNTS, device_code, None))
+        except MirrorError:
+            self.requests.append(Asked(COUNTS, device_code, caller=self.caller))
+            raise
+        shelf = [one for one in self.everything() if one.device_code == device_code]
+        rows = [one.row for one in shelf]
+        # A row that is listed twice is one file here, too.
+        found = [one.file for index, one in enumerate(shelf) if one.row not in rows[:index]]
+        counted = tuple(
             Counted(file.product_code or "", file.extension, day, day + timedelta(days=1), 1, file.stored_bytes)
             for file in found
             if file.begins_at is not None and window.since <= file.begins_at < window.until
             for day in [file.begins_at.replace(hour=0, minute=0, second=0, microsecond=0)]
         )
+        self.requests.append(Asked(COUNTS, device_code, counted=counted, caller=self.caller))
+        return counted
 
     def still_lists(self, file: ArchiveFile) -> bool:
         windows = windows_with(file, self._clock())
