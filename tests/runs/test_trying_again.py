@@ -70,10 +70,11 @@ def test_a_file_whose_row_stays_is_not_tried_before_its_time_and_is_given_up(mir
     decisions = []
     for hours in (0, 5, 1):
         mirror.turn(mirror.now + timedelta(hours=hours))
-        mirror.run(devices=(DEVICE,))
+        report = mirror.run(devices=(DEVICE,))
         decisions.append(mirror.ledger_states(DEVICE)[VICTIM][0])
 
     assert decisions == ["held", "held", "quarantined"]
+    assert report.taken_up == 1  # by the last run, whose window it is not in
 
 
 def test_a_clock_that_was_a_year_ahead_for_one_run_keeps_no_file_waiting(mirror: Bench) -> None:
