@@ -103,17 +103,11 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
-def one_postgresql() -> Iterator[PostgresqlServer]:
-    with running_postgresql() as server:
-        yield server
-
-
-@pytest.fixture
-def postgresql(request: pytest.FixtureRequest) -> PostgresqlServer:
+def postgresql() -> Iterator[PostgresqlServer]:
     """A PostgreSQL server; the same for all tests of a worker. Skips the test where there is none."""
     require_postgresql()
-    server: PostgresqlServer = request.getfixturevalue("one_postgresql")
-    return server
+    with running_postgresql() as server:
+        yield server
 
 
 @pytest.fixture(params=LEDGERS)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,13 +21,10 @@ def experiments(
     prepared: dict[Place, Experiment] = {}
     with ExitStack() as parts:
 
-        def server_of(kind: str) -> Any:
-            return request.getfixturevalue("one_postgresql" if kind == "postgresql" else kind)
-
         def on(place: Place) -> Experiment:
             if place not in prepared:
                 folder = tmp_path_factory.mktemp(str(place))
-                prepared[place] = parts.enter_context(experimenting(place, folder, server_of))
+                prepared[place] = parts.enter_context(experimenting(place, folder, request.getfixturevalue))
             return prepared[place]
 
         yield on
@@ -37,5 +34,4 @@ def experiments(
 def experiment(request: pytest.FixtureRequest, experiments: Callable[[Place], Experiment]) -> Experiment:
     """Runs that can be killed, on the place that the test names."""
     place: Place = request.param
-    place.require()
     return experiments(place)

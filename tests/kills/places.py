@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.kills.experiments import Experiment
 from tests.kills.worlds import FLOWS, Grounds, watched_archive
 from tests.support.killing import running_mother
-from tests.support.ledgers import LEDGERS, require_postgresql
+from tests.support.ledgers import LEDGERS
 from tests.support.stores import STORES
 
 if TYPE_CHECKING:
@@ -33,11 +33,6 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.flow}-{self.store}-{self.ledger}"
-
-    def require(self) -> None:
-        """Skip the test when something is missing here that nobody has asked for by its name."""
-        if self.ledger == "postgresql":
-            require_postgresql()
 
 
 EVERY = [Place(store, ledger, flow) for flow in FLOWS for ledger in LEDGERS for store in STORES]

@@ -113,7 +113,6 @@ def test_the_killed_runs_pass_every_way_there_is_to_write(experiments: Callable[
     ways |= {f"ledger.{name}" for name in ledger_effects(Ledger)} | {
         f"leases.{name}" for name in ledger_effects(Leases)
     }
-    BACKFILLS[0].require()
     killed = [experiments(place) for place in (FEW[0], *BACKFILLS)]
     passed = {boundary.effect for experiment in killed for boundary in experiment.trace}
 

@@ -91,6 +91,7 @@ class World:
             "ONC_MIRROR_OVERLAP": f"PT{OVERLAP.seconds // 60}M",
             "ONC_MIRROR_QUICK_RETRIES": "0",
             "ONC_MIRROR_RETRY_DELAYS_S": "0.05",
+            "ONC_MIRROR_BACKFILL_REQUESTS_PER_S": "1000",
             "ONC_MIRROR_MULTIPART_BYTES": str(PART_BYTES),
             "ONC_MIRROR_VALIDATION_MEMORY": str(self.memory_bytes),
             **self.variables,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from onc_mirror.ledger import open_ledger
+from tests.support import ledgers
+from tests.support.ledgers import require_postgresql
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -72,27 +73,19 @@ def test_nothing_is_left_of_a_server_whose_owner_was_stopped(number: signal.Sign
         wait_until(lambda: not folder.exists() and not any(process.is_running() for process in family))
 
 
-@pytest.mark.parametrize(
-    ("asked", "outcome"),
-    [("", "1 skipped"), ("sqlite,postgresql", "1 error")],
-    ids=["not-asked-for", "asked-for"],
-)
+@pytest.mark.parametrize(("asked", "outcome"), [(None, "Skipped"), ("sqlite,postgresql", "Failed")])
 def test_where_it_is_not_installed_tests_are_skipped_unless_they_were_asked_for(
-    tmp_path: Path, asked: str, outcome: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None, outcome: str
 ) -> None:
-    one_test = "tests/domain/test_ledger.py::test_a_new_file_is_listed"
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "0", one_test]
-    environment = {
-        **os.environ,
-        "PATH": "/usr/bin:/bin",
-        "POSTGRESQL_DIR": str(tmp_path),
-        "ONC_MIRROR_TEST_LEDGERS": asked,
-    }
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("POSTGRESQL_DIR", str(tmp_path))
+    monkeypatch.setattr(ledgers, "_ASKED", asked)
 
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    # What pytest raises for both is no Exception.
+    with pytest.raises(BaseException, match=r"postgresql\.sh: PostgreSQL is not installed; run: ") as end:
+        require_postgresql()
 
-    assert f"1 passed, {outcome}" in done.stdout
-    assert "postgresql.sh: PostgreSQL is not installed; run: " in done.stdout
+    assert end.typename == outcome
 
 
 def run(server: PostgresqlServer, database: str, statement: str) -> None:

@@ -149,6 +149,7 @@ def environment_of(folder: Path, prefix: str) -> dict[str, str]:
         "ONC_MIRROR_METRICS_FILE": str(folder / "onc-mirror.prom"),
         "ONC_MIRROR_RETRY_DELAYS_S": "0.05,0.3",
         "ONC_MIRROR_QUICK_RETRIES": "0",
+        "ONC_MIRROR_BACKFILL_REQUESTS_PER_S": "1000",
         "ONC_MIRROR_STALL_TIMEOUT_S": "3",
         "ONC_MIRROR_CONNECT_TIMEOUT_S": "3",
     }
