@@ -24,10 +24,11 @@ _QUERY_TOKEN = re.compile(r"(?i)\b(token|signature|x-amz-signature|awssecretkey)
 # How httpx names what it asked, as when a receiver of alerts refuses one. The Prefect server has its address from a
 # block and not from a variable, and such an address is a secret from its path on.
 _HTTPX_URL = re.compile(r"(for url '\w+://)(?:[^/'@]*@)?([^/'?#]*)[^']*'")
-_SECRET_VARIABLES = ("ONC_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_LEDGER_VARIABLE = "ONC_MIRROR_LEDGER_URL"
-# Who knows such an address can write to it: Slack's and its like are made of secrets.
-_ADDRESS_VARIABLES = ("ONC_MIRROR_ALERT_WEBHOOK", "ONC_MIRROR_ALERT_URLS", "ONC_MIRROR_PING_URL")
+# Of those of S3, which are no settings of ours; boto reads them.
+_VARIABLES_OF_S3 = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+# Of a ledger's URL messages name host and database, and only the password is secret.
+_LEDGER_URL = re.compile(r"\s*(sqlite|postgres)")
+# Who knows an address can write to it: Slack's and its like are made of secrets.
 _ADDRESS_WORD = re.compile(r"[^\s/?&=,;:@#]+")
 _ADDRESS_PASSWORD = re.compile(r"://[^\s:/@]*:([^\s/@]+)@")
 # All behind the host, however its words look.
@@ -38,16 +39,8 @@ _URL_PASSWORD = re.compile(r"://[^:/@]*:(.+)@")
 SHORTEST_SECRET = 6
 
 
-_kept: dict[str, str] = {}
-
-
-def keep_secret(variable: str, value: str) -> None:
-    """Have `redact` know a secret that came by another way than its environment variable, for this process."""
-    _kept[variable] = value
-
-
 def redact(text: str) -> str:
-    """Return `text` without the values of secret query parameters and of secret environment variables.
+    """Return `text` without the values of secret query parameters, of secret settings and of the keys to S3.
 
     >>> redact("GET /api/archivefile/download?token=1234-abcd&filename=a.hdf5")
     'GET /api/archivefile/download?token=***&filename=a.hdf5'
@@ -91,19 +84,24 @@ class RedactingFilter(logging.Filter):
 
 
 def _known_secrets() -> list[str]:
-    values = [_value(name).strip() for name in _SECRET_VARIABLES]
-    values += _URL_PASSWORD.findall(_value(_LEDGER_VARIABLE))
-    for name in _ADDRESS_VARIABLES:
-        values += _secrets_of(_value(name))
+    from onc_mirror.settings.secrets import known_values  # noqa: PLC0415 - who only asks for help waits for no settings
+
+    values = [os.environ.get(name, "").strip() for name in _VARIABLES_OF_S3]
+    for value in known_values():
+        values += _secrets_of(value)
     return [value for value in values if len(value) >= SHORTEST_SECRET]
 
 
-def _value(variable: str) -> str:
-    return os.environ.get(variable, "").strip() or _kept.get(variable, "")
-
-
 @functools.lru_cache
-def _secrets_of(addresses: str) -> tuple[str, ...]:
+def _secrets_of(value: str) -> tuple[str, ...]:
+    """What is secret in a setting: the whole, the password of a ledger's URL, or parts of addresses."""
+    if "://" not in value:
+        return (value.strip(),)
+    passwords = tuple(_URL_PASSWORD.findall(value))
+    return passwords if _LEDGER_URL.match(value) else (*passwords, *_secrets_of_addresses(value))
+
+
+def _secrets_of_addresses(addresses: str) -> tuple[str, ...]:
     """What may be secret in addresses: passwords, words that look made up as `T1JJ3T3L2` does, in any spelling."""
     words = [word for word in _ADDRESS_WORD.findall(addresses) if _looks_made_up(word)]
     found = {*words, *_ADDRESS_PASSWORD.findall(addresses), *_ADDRESS_PATH.findall(addresses)}

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import isodate
 
+from onc_mirror.durations import parse_duration
 from onc_mirror.errors import SettingsError
 from onc_mirror.model import TimeWindow
-from onc_mirror.setting_types import parse_duration
 from onc_mirror.utc import as_utc, time_text
 
 

@@ -11,10 +11,10 @@ from prefect.blocks.system import Secret
 from onc_mirror.backfill.spanning import BackfillRequest, data_days
 from onc_mirror.errors import SettingsError
 from onc_mirror.reconcile.story import ReconcileRequest
-from onc_mirror.redacting import keep_secret
 from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.selection import Selection
 from onc_mirror.settings import MirrorSettings, load_settings
+from onc_mirror.settings.secrets import keep_secret
 
 MOST_DAYS = 366
 """Days of data that a backfill fetches without being told so in as many words: a leap year."""

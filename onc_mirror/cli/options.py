@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
+from onc_mirror.durations import parse_duration
 from onc_mirror.errors import SettingsError
 from onc_mirror.selection import Selection
-from onc_mirror.setting_types import parse_duration
 from onc_mirror.windows import resolve_window
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ def importers() -> dict[str, set[str]]:
         ({"h5py"}, ("onc_mirror/validation/",)),
         ({"click", "rich"}, ("onc_mirror/cli/", "deployments/command.py")),
         ({"prometheus_client"}, ("onc_mirror/metrics/",)),
-        ({"pydantic_settings"}, ("onc_mirror/settings.py",)),
+        ({"pydantic_settings"}, ("onc_mirror/settings/",)),
         ({"prefect"}, ("tasks/", "flows/", "deployments/")),
         ({"httpx"}, ("deployments/server.py",)),
     ],

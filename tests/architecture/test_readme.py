@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import isodate
-from pydantic import AliasChoices
 from pydantic_core import PydanticUndefined
 
 from infra.sandbox.environment import part_environment
 from infra.sandbox.options import ROOT, SandboxOptions
 from infra.sandbox.orchestrator import WORK_POOL
 from onc_mirror.cli.main import cli
-from onc_mirror.settings import PREFIX, MirrorSettings
+from onc_mirror.settings import MirrorSettings
+from onc_mirror.settings.declared import variable_of
+from onc_mirror.settings.secret_files import SUFFIX
+from onc_mirror.settings.secrets import secret_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +28,7 @@ README = ROOT / "README.md"
 def settings_rows() -> list[str]:
     rows = []
     for name, field in MirrorSettings.model_fields.items():
-        alias = field.validation_alias
-        variable = alias.choices[0] if isinstance(alias, AliasChoices) else PREFIX + name.upper()
-        rows.append(f"| `{variable}` | {field.description} | {default_text(field.default)} |")
+        rows.append(f"| `{variable_of(name)}` | {field.description} | {default_text(field.default)} |")
     return rows
 
 
@@ -53,6 +53,12 @@ def test_the_settings_table_is_that_of_the_settings() -> None:
     assert len(rows) > 15
     table = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     assert [line for line in table if line.startswith(("| `ONC_", "| `AWS_ENDPOINT_URL"))] == rows
+
+
+def test_it_names_every_secret_that_may_come_in_a_file() -> None:
+    told = README.read_text(encoding="utf-8")
+
+    assert [variable for variable in secret_variables() if f"`{variable}{SUFFIX}`" not in told] == []
 
 
 def commands(program: str) -> list[list[str]]:

@@ -21,8 +21,9 @@ from prefect_redis.client import RedisMessagingSettings
 from infra.sandbox.environment import part_environment
 from infra.sandbox.options import SandboxOptions
 from onc_mirror.cli.main import cli
-from onc_mirror.complaints import unknown_variables
-from onc_mirror.settings import PREFIX, MirrorSettings
+from onc_mirror.settings import PREFIX
+from onc_mirror.settings.complaints import unknown_variables
+from onc_mirror.settings.loading import variables
 from tests.support.infra_files import (
     COMPOSE,
     CONTAINERFILE,
@@ -156,13 +157,12 @@ def test_each_program_understands_its_command(process: Process) -> None:
 
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.where)
 def test_each_variable_is_one_that_somebody_reads(process: Process) -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in MirrorSettings.model_fields}
     exported = set(re.findall(r"PREFECT_\w+", ENTRYPOINT.read_text(encoding="utf-8")))
     redis = {f"PREFECT_REDIS_MESSAGING_{name.upper()}" for name in RedisMessagingSettings.model_fields}
     # The key is none of Prefect's settings; prefect/server/utilities/encryption.py reads it.
     prefect = {name.upper() for name in names_of(Settings)} | redis | {"PREFECT_SERVER_ENCRYPTION_KEY"}
 
-    assert unknown_variables(process.environment, PREFIX, known) == []
+    assert unknown_variables(process.environment, PREFIX, variables()) == []
     for name in process.environment:
         if name.startswith("PREFECT_"):
             secret = name.removesuffix("_FILE")

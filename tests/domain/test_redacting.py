@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onc_mirror.redacting import RedactingFilter, redact
-from onc_mirror.secret_files import FIELDS
-from onc_mirror.settings import MirrorSettings
 
 TOKEN = "canary-0f1e2d3c-secret"
 URL = f"https://data.example.org/api/archivefile/download?token={TOKEN}&filename=a.hdf5"
@@ -110,18 +108,3 @@ def test_an_address_is_masked_however_plain_its_words_are(monkeypatch: pytest.Mo
     told = redact("Failed to parse headers (url=https://hooks.example.org:443/services/correct-horse)")
 
     assert "correct-horse" not in told
-
-
-SECRET_SETTINGS = sorted(name for name, field in MirrorSettings.model_fields.items() if "SecretStr" in repr(field))
-
-
-def test_every_setting_that_is_secret_may_come_in_a_file() -> None:
-    assert sorted(FIELDS.values()) == SECRET_SETTINGS
-
-
-@pytest.mark.parametrize("field", SECRET_SETTINGS)
-def test_every_setting_that_is_secret_is_known_to_the_filter(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
-    (variable,) = (variable for variable, name in FIELDS.items() if name == field)
-    monkeypatch.setenv(variable, "https://onc:c4nary5ecret9@example.org/")
-
-    assert "c4nary5ecret9" not in redact("It was https://onc:c4nary5ecret9@example.org/ when it failed.")

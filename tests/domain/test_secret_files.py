@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from onc_mirror import redacting
 from onc_mirror.errors import SettingsError
 from onc_mirror.redacting import redact
-from onc_mirror.settings import AlertSettings, ArchiveSettings, LedgerSettings, load_settings
+from onc_mirror.settings import AlertSettings, ArchiveSettings, LedgerSettings, load_settings, secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +22,7 @@ ADDRESSES = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ\nmailtos://ops
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that ONC_TOKEN_FILE names, with a token and the line's end that an editor adds."""
-    monkeypatch.setattr(redacting, "_kept", {})
+    monkeypatch.setattr(secrets, "_kept", {})
     path = tmp_path / "token"
     path.write_text(f"{TOKEN}\n", encoding="utf-8")
     monkeypatch.delenv("ONC_TOKEN", raising=False)

@@ -16,7 +16,7 @@ from onc_mirror.alerts.causes import Cause
 from onc_mirror.ledger import open_ledger
 from onc_mirror.model import Decision, Outcome
 from onc_mirror.scrub.story import ScrubRequest, scrub
-from onc_mirror.setting_types import addresses_in
+from onc_mirror.settings.kinds import addresses_in
 from tests.support.archive_files import archive_file
 from tests.support.mirrors import NOON, bench, on_ladder
 from tests.support.rot import rot

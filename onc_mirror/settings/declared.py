@@ -1,18 +1,10 @@
-"""Every setting of the mirror, with its unit, bounds and default. Read once at the edge, passed down as values.
-
-`MirrorSettings` has them all. Looking around in the archive needs only `ArchiveSettings`, looking at what was done
-only `LedgerSettings`, telling somebody of it `AlertSettings` or `MetricsSettings` besides. The environment is the
-only source, or for secrets a file that it names; names are part of the public interface. Secrets are `SecretStr` and
-never appear in a representation.
-"""
+"""Every setting of the mirror, with its unit, bounds and default; and what its variable is called."""
 
 from __future__ import annotations
 
-import logging
-import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, overload
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,21 +14,24 @@ from pydantic import (
     Field,
     HttpUrl,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from onc_mirror.complaints import complaint, unknown_variables
-from onc_mirror.errors import SettingsError
 from onc_mirror.layout import Layout  # noqa: TC001 - pydantic reads the annotation
 from onc_mirror.model import Grade
-from onc_mirror.secret_files import secrets_in_files
-from onc_mirror.setting_types import Address, Addresses, Duration, Folder, MetricsFile, Seconds, addresses_in, split
-from onc_mirror.store_urls import checked_store_url
-
-logger = logging.getLogger(__name__)
+from onc_mirror.settings.kinds import (
+    Address,
+    Addresses,
+    Duration,
+    Folder,
+    MetricsFile,
+    Seconds,
+    addresses_in,
+    split,
+)
+from onc_mirror.settings.store_urls import checked_store_url
 
 PREFIX = "ONC_MIRROR_"
 
@@ -108,7 +103,7 @@ class LedgerSettings(BaseSettings):
     @property
     def ledger_variable(self) -> str:
         """The variable that says where the ledger is."""
-        return _variable("state_dir" if self.ledger_url is None else "ledger_url")
+        return variable_of("state_dir" if self.ledger_url is None else "ledger_url")
 
 
 class MetricsSettings(LedgerSettings, TableSettings):
@@ -129,7 +124,7 @@ class MetricsSettings(LedgerSettings, TableSettings):
     @property
     def scratch_variable(self) -> str:
         """The variable that says where that is."""
-        return _variable("state_dir" if self.scratch_dir is None else "scratch_dir")
+        return variable_of("state_dir" if self.scratch_dir is None else "scratch_dir")
 
 
 class LogSettings(BaseSettings):
@@ -264,37 +259,8 @@ class MirrorSettings(LogSettings, AlertSettings, MetricsSettings, ArchiveSetting
         return value
 
 
-S = TypeVar("S", bound=BaseSettings)
-
-
-@overload
-def load_settings(**overrides: Any) -> MirrorSettings: ...
-@overload
-def load_settings(kind: type[S], **overrides: Any) -> S: ...
-def load_settings(kind: type[BaseSettings] = MirrorSettings, **overrides: Any) -> BaseSettings:
-    """Read the settings from the environment.
-
-    Args:
-        kind: The settings that are needed: all, or those of the archive or the ledger alone.
-        overrides: Values by field name that stand in for the environment's.
-
-    Raises:
-        SettingsError: A setting is missing or wrong; the message is a line per setting and names the variable.
-    """
-    if kind is not LogSettings:  # they are read first, and say how such a warning looks
-        for warning in unknown_variables(os.environ, PREFIX, map(_variable, MirrorSettings.model_fields)):
-            logger.warning("%s", warning)
-    try:
-        return kind(**{**secrets_in_files(os.environ, kind.model_fields), **overrides})
-    except ValidationError as error:
-        raise SettingsError("\n".join(dict.fromkeys(map(_explain, error.errors(include_url=False))))) from None
-
-
-def _explain(problem: Any) -> str:
-    given = str(problem["loc"][0]) if problem["loc"] else "settings"
-    field = {"ONC_TOKEN": "token"}.get(given, given.lower())
-    return complaint(_variable(field), problem, MirrorSettings.model_fields.get(field))
-
-
-def _variable(field: str) -> str:
-    return {"token": "ONC_TOKEN", "aws_endpoint_url": "AWS_ENDPOINT_URL"}.get(field, PREFIX + field.upper())
+def variable_of(name: str, kind: type[BaseSettings] = MirrorSettings) -> str:
+    """The environment variable of a field, or of what is none."""
+    field = kind.model_fields.get(name)
+    alias = None if field is None else field.validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else PREFIX + name.upper()

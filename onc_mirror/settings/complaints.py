@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import isodate
 from pydantic import ByteSize, HttpUrl
 
-from onc_mirror.secret_files import FIELDS, SUFFIX
+from onc_mirror.settings.secrets import is_secret
 from onc_mirror.wording import printable
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-# What is pasted for one of these may be a token, a password or a key.
-_SECRET = frozenset({"ONC_MIRROR_STORE_URL", *FIELDS})
+_TAKES_ANYTHING = "ONC_MIRROR_STORE_URL"
+"""What is pasted for it may be a key."""
+
 _FOR_TESTS = "ONC_MIRROR_TEST_"
 _LONGEST = 60
 _KINDS: Mapping[Any, str] = {
@@ -55,7 +56,8 @@ def complaint(variable: str, problem: Mapping[str, Any], field: FieldInfo | None
         text = f"must be {kind}{_bounds(field)}"
     else:
         text = problem["msg"]
-    return f"{variable}: {text}{_given(variable, problem.get('input'), text)}"
+    hidden = variable == _TAKES_ANYTHING or (field is not None and is_secret(field))
+    return f"{variable}: {text}{'' if hidden else _given(variable, problem.get('input'), text)}"
 
 
 def unknown_variables(environment: Iterable[str], prefix: str, known: Iterable[str]) -> list[str]:
@@ -64,8 +66,7 @@ def unknown_variables(environment: Iterable[str], prefix: str, known: Iterable[s
     >>> unknown_variables(["ONC_MIRROR_CONCURENCY"], "ONC_MIRROR_", ["ONC_MIRROR_CONCURRENCY"])
     ['ONC_MIRROR_CONCURENCY is no setting and changes nothing. Is ONC_MIRROR_CONCURRENCY meant?']
     """
-    all_known = {*known, *(name + SUFFIX for name in FIELDS)}
-    meant_by = {name.removeprefix(prefix).removeprefix("ONC_"): name for name in sorted(all_known)}
+    meant_by = {name.removeprefix(prefix).removeprefix("ONC_"): name for name in sorted(known)}
     strangers = sorted(name for name in environment if name.startswith(prefix) and not name.startswith(_FOR_TESTS))
     said = []
     for name in strangers:
@@ -106,7 +107,7 @@ def _bound(value: Any, kind: Any) -> str:
 
 def _given(variable: str, value: Any, text: str) -> str:
     value = os.environ.get(variable, value)
-    if variable in _SECRET or value is None or isinstance(value, dict):
+    if value is None or isinstance(value, dict):
         return ""
     value = value if isinstance(value, str) else str(value)
     shown = repr(value)

@@ -12,39 +12,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onc_mirror.errors import SettingsError
-from onc_mirror.redacting import keep_secret
+from onc_mirror.settings.secrets import keep_secret, secret_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Mapping
 
-FIELDS = {
-    "ONC_TOKEN": "token",
-    "ONC_MIRROR_LEDGER_URL": "ledger_url",
-    "ONC_MIRROR_ALERT_WEBHOOK": "alert_webhook",
-    "ONC_MIRROR_ALERT_URLS": "alert_urls",
-    "ONC_MIRROR_PING_URL": "ping_url",
-}
-"""The settings that may come in a file, by variable."""
+    from pydantic_settings import BaseSettings
 
 SUFFIX = "_FILE"
 
 _LARGEST = 64 * 1024
 
 
-def secrets_in_files(environment: Mapping[str, str], wanted: Container[str]) -> dict[str, str]:
+def secrets_in_files(environment: Mapping[str, str], kind: type[BaseSettings]) -> dict[str, str]:
     """Return the secrets that files hold, by field name; an empty file counts as none, as an empty variable does.
 
     Args:
         environment: The variables.
-        wanted: Names of the fields to look for.
+        kind: The settings that are wanted.
 
     Raises:
         SettingsError: A file cannot be read or is no text, or the variable is set as well.
     """
     found = {}
-    for variable, field in FIELDS.items():
+    for variable, field in secret_variables(kind).items():
         path = environment.get(variable + SUFFIX, "").strip()
-        if field not in wanted or not path:
+        if not path:
             continue
         if environment.get(variable, "").strip():
             raise SettingsError(f"{variable}{SUFFIX}: {variable} is set as well; unset one of them")

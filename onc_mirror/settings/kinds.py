@@ -7,27 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import isodate
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-
-def parse_duration(value: Any) -> Any:
-    """Turn an ISO 8601 duration such as `PT6H` into a `timedelta`; pass everything else on.
-
-    Raises:
-        ValueError: A string that is no duration, or one in months or years, whose length is not fixed.
-    """
-    if not isinstance(value, str):
-        return value
-    try:
-        parsed = isodate.parse_duration(value)
-    except OverflowError:
-        raise ValueError("is longer than any time there is") from None
-    except isodate.ISO8601Error:
-        raise ValueError(f"{value!r} is not an ISO 8601 duration such as PT6H or P2D") from None
-    if not isinstance(parsed, timedelta):
-        raise ValueError(f"{value!r} counts months or years; say it in days, such as P30D")  # noqa: TRY004 - pydantic tells only a ValueError
-    return parsed
+from onc_mirror.durations import parse_duration
 
 
 def split(value: Any) -> Any:
