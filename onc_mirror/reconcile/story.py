@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from onc_mirror.devices import deployed_devices, load_device_table
 from onc_mirror.errors import MirrorError, SettingsError
 from onc_mirror.flow_names import RECONCILE
 from onc_mirror.layout import report_key
@@ -167,18 +166,10 @@ def _begin_inquiry(mirror: Mirror, run: Run, request: ReconcileRequest) -> Inqui
     return begin_inquiry(run, asked, lambda: with_retries(lambda: read_clock(mirror, run), delays))
 
 
-def devices_of_window(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
-    """The devices to compare: those that are named, else those that were in the water when the data were taken."""
-    if inquiry.request.devices or inquiry.unreachable is not None:
-        return devices_of(mirror, inquiry)
-    table = load_device_table(mirror.settings.devices_file)
-    return deployed_devices(mirror.archive, table, window_of(inquiry)) or devices_of(mirror, inquiry)
-
-
 def survey_devices(mirror: Mirror, inquiry: Inquiry) -> Surveyed:
     """Compare the devices one after the other, so that memory holds one of them at a time."""
     surveyed = Surveyed(window_of(inquiry))
-    for device in devices_of_window(mirror, inquiry):
+    for device in devices_of(mirror, inquiry, surveyed.window):
         collect(surveyed, device, functools.partial(_compare_patiently, mirror, inquiry, device))
     return surveyed
 

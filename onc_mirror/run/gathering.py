@@ -172,8 +172,8 @@ def devices_of(mirror: Mirror, inquiry: Inquiry, data: TimeWindow | None = None)
     )
     if not devices:
         raise UnknownDeviceError(
-            "The archive says that no device of the table is deployed. Check ONC_MIRROR_ARCHIVE_URL and the rights of"
-            " your token, or name devices."
+            f"The archive says that no device of the table {'is' if data is None else 'was then'} deployed. Check"
+            " ONC_MIRROR_ARCHIVE_URL and the rights of your token, or name devices."
         )
     return devices
 
