@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from onc_mirror.alerts.words import alert_json
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import print_table, print_text
 from onc_mirror.errors import SettingsError
-from onc_mirror.ledger import missing_ledger, open_ledger
+from onc_mirror.ledger import NoLedgerError, open_ledger
 from onc_mirror.redacting import clean
 from onc_mirror.settings import LedgerSettings, load_settings
 from onc_mirror.threads import within
@@ -43,10 +44,12 @@ def alerts(context: click.Context, *, is_test: bool, as_json: bool) -> None:
     settings = load_settings(LedgerSettings)
     told: tuple[Telling, ...] = ()
     found: list[Alert] = []
-    if missing_ledger(settings.ledger, variable=settings.ledger_variable) is None:
-        with open_ledger(settings.ledger, variable=settings.ledger_variable) as ledger:
-            found = [alert for alert in ledger.alerts.read() if alert.is_open]
-            told = ledger.alerts.tellings()
+    with (
+        suppress(NoLedgerError),
+        open_ledger(settings.ledger, variable=settings.ledger_variable, create=False) as ledger,
+    ):
+        found = [alert for alert in ledger.alerts.read() if alert.is_open]
+        told = ledger.alerts.tellings()
     if as_json:
         click.echo(json.dumps({"alerts": [{**alert_json(one), "told": _told(one, told)} for one in found]}, indent=2))
     elif not found:

@@ -15,7 +15,7 @@ import click
 from onc_mirror.cli.options import Span, json_option
 from onc_mirror.cli.tables import readable
 from onc_mirror.doctor import examine
-from onc_mirror.ledger import missing_ledger, open_ledger
+from onc_mirror.ledger import NOTHING_RAN, NoLedgerError, open_ledger
 from onc_mirror.liveness import Liveness, liveness
 from onc_mirror.redacting import redact
 from onc_mirror.settings import LedgerSettings, load_settings
@@ -63,12 +63,11 @@ def doctor(context: click.Context, *, asks_liveness: bool, within: timedelta | N
 
 def _tell_liveness(within: timedelta, *, as_json: bool) -> int:
     settings = load_settings(LedgerSettings)
-    missing = missing_ledger(settings.ledger, variable=settings.ledger_variable)
-    if missing is not None:
-        found = Liveness(alive=False, detail=f"Not alive: there is no ledger at {missing}, so nothing has run yet.")
-    else:
-        with open_ledger(settings.ledger, variable=settings.ledger_variable) as ledger:
+    try:
+        with open_ledger(settings.ledger, variable=settings.ledger_variable, create=False) as ledger:
             found = liveness(ledger, within, datetime.now(UTC))
+    except NoLedgerError as error:
+        found = Liveness(alive=False, detail=f"Not alive: there is no ledger at {error.place}: {NOTHING_RAN}")
     click.echo(json.dumps(asdict(found), indent=2) if as_json else readable(found.detail))
     return int(not found.alive)
 

@@ -12,7 +12,7 @@ from onc_mirror.cli.file_tables import MOST, file_json, print_files
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import print_table, print_text, readable
 from onc_mirror.errors import MirrorError, SettingsError
-from onc_mirror.ledger import missing_ledger, open_ledger
+from onc_mirror.ledger import open_ledger
 from onc_mirror.model import Grade
 from onc_mirror.quarantine.checks import check_release, check_retry, look_up
 from onc_mirror.quarantine.checks import retry as retry_files
@@ -170,13 +170,7 @@ def release(
 
 def _ledger() -> Ledger:
     settings = load_settings(LedgerSettings)
-    missing = missing_ledger(settings.ledger, variable=settings.ledger_variable)
-    if missing is not None:
-        raise SettingsError(
-            f"There is no ledger at {missing}: nothing has run yet. If something has, it had another"
-            " ONC_MIRROR_STATE_DIR or ONC_MIRROR_LEDGER_URL."
-        )
-    return open_ledger(settings.ledger, variable=settings.ledger_variable)
+    return open_ledger(settings.ledger, variable=settings.ledger_variable, create=False)
 
 
 def _wanted(

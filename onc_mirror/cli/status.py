@@ -11,7 +11,7 @@ import click
 from onc_mirror.cli.file_tables import MOST, file_json, print_files
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import Size, print_table, print_text
-from onc_mirror.ledger import missing_ledger, open_ledger
+from onc_mirror.ledger import NOTHING_RAN, NoLedgerError, open_ledger
 from onc_mirror.model import State
 from onc_mirror.settings import LedgerSettings, load_settings
 from onc_mirror.utc import text_or_none
@@ -57,19 +57,20 @@ def status(*, codes: tuple[str, ...], states: tuple[str, ...], every: bool, as_j
     store, only ONC_MIRROR_LEDGER_URL or ONC_MIRROR_STATE_DIR. Times are UTC. JSON names all files.
     """
     settings = load_settings(LedgerSettings)
-    missing = missing_ledger(settings.ledger, variable=settings.ledger_variable)
-    if missing is not None:
-        _print_nothing(f"There is no ledger at {missing}", as_json=as_json)
-        return
     wanted = tuple(State(state) for state in dict.fromkeys(states)) or _WAITING
-    with open_ledger(settings.ledger, variable=settings.ledger_variable) as ledger:
+    try:
+        opened = open_ledger(settings.ledger, variable=settings.ledger_variable, create=False)
+    except NoLedgerError as error:
+        _print_nothing(str(error), as_json=as_json)
+        return
+    with opened as ledger:
         devices = [one for one in ledger.summary() if not codes or one.device_code in codes]
         files = ledger.files_in(*wanted, device_codes=codes, limit=None if every or as_json else MOST)
         runs = ledger.runs(_RUNS)
     if as_json:
         _print_json(devices, files, runs)
     elif not devices and not runs:
-        _print_nothing("The ledger is empty", as_json=False)
+        print_text(f"The ledger is empty: {NOTHING_RAN}")
     else:
         _print_devices(devices, codes)
         total = sum(one.files[state] for one in devices for state in wanted)
@@ -85,8 +86,7 @@ def _print_nothing(finding: str, *, as_json: bool) -> None:
     if as_json:
         _print_json((), (), ())
     else:
-        advice = "If something has, it had another ONC_MIRROR_STATE_DIR or ONC_MIRROR_LEDGER_URL."
-        print_text(f"{finding}: nothing has run yet. {advice}")
+        print_text(finding)
 
 
 def _print_json(devices: Iterable[DeviceSummary], files: Iterable[FileRecord], runs: Iterable[RunRecord]) -> None:

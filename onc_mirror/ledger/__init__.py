@@ -6,7 +6,16 @@ The ledger is not the truth for bytes (that is the bucket, which describes itsel
 
 from onc_mirror.ledger.dossiers import Dossier
 from onc_mirror.ledger.ledger import Ledger
-from onc_mirror.ledger.opening import missing_ledger, open_ledger
+from onc_mirror.ledger.opening import NOTHING_RAN, NoLedgerError, open_ledger
 from onc_mirror.ledger.summarising import DeviceSummary, FileRecord, RunRecord
 
-__all__ = ["DeviceSummary", "Dossier", "FileRecord", "Ledger", "RunRecord", "missing_ledger", "open_ledger"]
+__all__ = [
+    "NOTHING_RAN",
+    "DeviceSummary",
+    "Dossier",
+    "FileRecord",
+    "Ledger",
+    "NoLedgerError",
+    "RunRecord",
+    "open_ledger",
+]

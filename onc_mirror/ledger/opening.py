@@ -23,6 +23,8 @@ from onc_mirror.ledger.troubles import named_troubles, place_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+NOTHING_RAN = "nothing has run yet. If something has, it had another ONC_MIRROR_STATE_DIR or ONC_MIRROR_LEDGER_URL."
+
 _VARIABLE = "ONC_MIRROR_LEDGER_URL"
 _BUSY_TIMEOUT_S = 60
 # A server or a client whose machine or network vanishes without a word is noticed by the other within minutes, and a
@@ -46,21 +48,37 @@ _CONNECTIONS = 8
 """Per process; statements are short, so more threads than this take turns."""
 
 
-def open_ledger(url: str, *, variable: str = _VARIABLE) -> Ledger:
+class NoLedgerError(SettingsError):
+    """There is no ledger yet, for who wants to look into it and not to create it.
+
+    Attributes:
+        place: Where it should be.
+    """
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"There is no ledger at {place}: {NOTHING_RAN}")
+        self.place = place
+
+
+def open_ledger(url: str, *, variable: str = _VARIABLE, create: bool = True) -> Ledger:
     """Open the ledger at a SQLAlchemy URL; create or migrate it when it is not of this version.
 
     Args:
         url: `sqlite:///path` or `postgresql://user:password@host/database`. SQLite waits a minute for a lock of
             another process; `?timeout=seconds` says otherwise.
         variable: The setting that says so, to name it when the ledger's folder cannot be one.
+        create: Whether to make a file of SQLite's that is not there; a database of a server always counts as there.
 
     Raises:
         SettingsError: The URL is none, or of another database, or its folder cannot be made.
+        NoLedgerError: It is not there, and not to be created.
         LedgerUnavailableError: It cannot be opened; says why and what to do, without user and password.
         LedgerTooNewError: A newer version of the mirror wrote it.
     """
     parsed = _parse(url)
     place = place_of(parsed)
+    if not create:
+        _look_for(parsed, place, variable)
     _make_folder(parsed, place, variable)
     with named_troubles(place):
         engine = _engine(parsed)
@@ -70,24 +88,6 @@ def open_ledger(url: str, *, variable: str = _VARIABLE) -> Ledger:
             engine.dispose()
             raise
     return Ledger(engine, place)
-
-
-def missing_ledger(url: str, *, variable: str = _VARIABLE) -> str | None:
-    """Return where a SQLite ledger should be that is not there, for who wants to look and not to create it.
-
-    None when it is there, as a database of a server always counts.
-
-    Raises:
-        SettingsError: The URL is none, or of another database, or its folder is none.
-    """
-    parsed = _parse(url)
-    place = place_of(parsed)
-    if parsed.get_backend_name() != "sqlite" or place.startswith("file:") or Path(place).exists():
-        return None
-    for folder in Path(place).parents:
-        if folder.exists() and not folder.is_dir():
-            raise SettingsError(f"{variable}: {folder} is no folder; the ledger {place} cannot be there.")
-    return place
 
 
 def _parse(url: str) -> URL:
@@ -111,6 +111,15 @@ def _parse(url: str) -> URL:
     if not re.fullmatch(r"\d{1,6}(\.\d+)?", str(parsed.query.get("timeout", _BUSY_TIMEOUT_S)), re.ASCII):
         raise SettingsError("ONC_MIRROR_LEDGER_URL: timeout must be a number of seconds, such as ?timeout=60")
     return parsed.set(drivername="sqlite")
+
+
+def _look_for(url: URL, place: str, variable: str) -> None:
+    if url.get_backend_name() != "sqlite" or place.startswith("file:") or Path(place).exists():
+        return
+    for folder in Path(place).parents:
+        if folder.exists() and not folder.is_dir():
+            raise SettingsError(f"{variable}: {folder} is no folder; the ledger {place} cannot be there.")
+    raise NoLedgerError(place)
 
 
 def _make_folder(url: URL, place: str, variable: str) -> None:

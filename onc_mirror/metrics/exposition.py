@@ -8,7 +8,7 @@ causes that are in the code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest, write_to_textfile
@@ -54,25 +54,27 @@ class Picture:
 
     devices: tuple[DeviceVitals, ...] = ()
     flows: tuple[FlowVitals, ...] = ()
-    counters: Mapping[Series, float]
-    ledger_bytes: int
+    counters: Mapping[Series, float] = field(default_factory=dict)
+    ledger_bytes: int = 0
     scratch_bytes: int
     scratch_free_bytes: int
 
 
-def take_picture(ledger: Ledger, scratch: Path, now: datetime) -> Picture:
-    """Read everything that is told.
+def take_picture(ledger: Ledger | None, scratch: Path, now: datetime) -> Picture:
+    """Read everything that is told; of a ledger that is not there yet (None), that there is nothing.
 
     Raises:
         LedgerUnavailableError: The ledger is out of reach.
     """
-    return Picture(
+    picture = Picture(scratch_bytes=bytes_used(scratch), scratch_free_bytes=bytes_free(scratch))
+    if ledger is None:
+        return picture
+    return replace(
+        picture,
         devices=ledger.vitals.devices(),
         flows=ledger.vitals.flows(now),
         counters=ledger.counters.read(),
         ledger_bytes=ledger.vitals.size_bytes(),
-        scratch_bytes=bytes_used(scratch),
-        scratch_free_bytes=bytes_free(scratch),
     )
 
 

@@ -11,16 +11,16 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import make_wsgi_app
 
 from onc_mirror.errors import MirrorError, SettingsError
-from onc_mirror.ledger import missing_ledger, open_ledger
-from onc_mirror.metrics.exposition import Picture, registry_of, take_picture
+from onc_mirror.ledger import NoLedgerError, open_ledger
+from onc_mirror.metrics.exposition import registry_of, take_picture
 from onc_mirror.redacting import redact
-from onc_mirror.scratch import bytes_free, bytes_used
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from onc_mirror.metrics.exposition import Picture
     from onc_mirror.settings import MetricsSettings
 
 logger = logging.getLogger(__name__)
@@ -83,12 +83,9 @@ def look(settings: MetricsSettings, now: datetime) -> Picture:
     Raises:
         MirrorError: The ledger is out of reach.
     """
-    if missing_ledger(settings.ledger, variable=settings.ledger_variable) is None:
-        with open_ledger(settings.ledger, variable=settings.ledger_variable) as ledger:
-            return take_picture(ledger, settings.scratch, now)
-    return Picture(
-        counters={},
-        ledger_bytes=0,
-        scratch_bytes=bytes_used(settings.scratch),
-        scratch_free_bytes=bytes_free(settings.scratch),
-    )
+    try:
+        opened = open_ledger(settings.ledger, variable=settings.ledger_variable, create=False)
+    except NoLedgerError:
+        return take_picture(None, settings.scratch, now)
+    with opened as ledger:
+        return take_picture(ledger, settings.scratch, now)
