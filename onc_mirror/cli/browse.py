@@ -16,7 +16,7 @@ from onc_mirror.browsing import (
     list_archive_files,
     offered_products,
 )
-from onc_mirror.cli.options import Choice, choosing, json_option
+from onc_mirror.cli.options import Choice, choosing, devices_option, json_option
 from onc_mirror.cli.tables import Size, print_table
 from onc_mirror.devices import choose_devices, load_device_table
 from onc_mirror.frames import files_from_frame, write_csv
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from onc_mirror.browsing import DeviceStatus
     from onc_mirror.model import TimeWindow
 
-device_option = click.option(
-    "--device", "-d", "codes", multiple=True, metavar="CODE", help="Only this device, in the device table or not."
-)
+_devices = devices_option("Only this device, in the device table or not.", "codes")
 
 
 @click.command("list")
@@ -78,7 +76,7 @@ def list_files(choice: Choice, *, by_data_time: bool, csv_path: Path | None, as_
 
 
 @click.command()
-@device_option
+@_devices
 @json_option
 def devices(codes: tuple[str, ...], *, as_json: bool) -> None:
     """Show the devices of the device table, and which of them the archive says are in the water.
@@ -110,7 +108,7 @@ def devices(codes: tuple[str, ...], *, as_json: bool) -> None:
 
 
 @click.command()
-@device_option
+@_devices
 @json_option
 def products(codes: tuple[str, ...], *, as_json: bool) -> None:
     """Show the data products that devices offer: code, extension, name.

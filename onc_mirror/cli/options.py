@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C", bound="Callable[..., Any] | click.Command")
 
 
 class Bytes(click.ParamType[int]):
@@ -121,10 +122,18 @@ class Choice:
         )
 
 
+def devices_option(text: str, name: str = "devices") -> Callable[[C], C]:
+    """The option that narrows a command to devices.
+
+    Args:
+        text: What it says of itself.
+        name: The command's argument that gets the codes.
+    """
+    return click.option("--device", "-d", name, multiple=True, metavar="CODE", help=text)
+
+
 _OPTIONS = (
-    click.option(
-        "--device", "-d", "devices", multiple=True, metavar="CODE", help="Only this device, in or out of the water."
-    ),
+    devices_option("Only this device, in or out of the water."),
     click.option("--location", "locations", multiple=True, metavar="CODE", help="Only devices at this location."),
     click.option("--category", "categories", multiple=True, metavar="CODE", help="Only devices of this category."),
     click.option("--product", "products", multiple=True, metavar="CODE", help="Only this data product."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onc_mirror.cli.file_tables import MOST, file_json, print_files
-from onc_mirror.cli.options import json_option
+from onc_mirror.cli.options import devices_option, json_option
 from onc_mirror.cli.tables import print_table, print_text, readable
 from onc_mirror.errors import MirrorError, SettingsError
 from onc_mirror.ledger import open_ledger
@@ -36,7 +36,7 @@ _COLUMNS = {
     "what happened": "detail",
 }
 
-_devices = click.option("--device", "-d", "codes", multiple=True, metavar="CODE", help="Only files of this device.")
+_devices = devices_option("Only files of this device.", "codes")
 _device = click.option("--device", "-d", "code", metavar="CODE", help="Its device, where several have such a file.")
 _reasons = click.option("--reason", "reasons", multiple=True, metavar="REASON", help="Only files with this reason.")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onc_mirror.cli.options import json_option
+from onc_mirror.cli.options import devices_option, json_option
 from onc_mirror.cli.running import quieten, running
 from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.errors import SettingsError
@@ -27,7 +27,7 @@ _MOST_SHOWN = 200
 
 
 @click.command()
-@click.option("--device", "-d", "devices", multiple=True, metavar="CODE", help="Only this device.")
+@devices_option("Only this device.")
 @click.option(
     "--days", type=click.IntRange(1, 36_500), metavar="N", help=f"Data of the last N days.  [{NIGHTLY_DAYS}]"
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onc_mirror.cli.options import Bytes, json_option
+from onc_mirror.cli.options import Bytes, devices_option, json_option
 from onc_mirror.cli.running import quieten, running
 from onc_mirror.cli.tables import print_table, print_text
 from onc_mirror.scrub.findings import closing_sentence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--device", "-d", "devices", multiple=True, metavar="CODE", help="Only objects of this device.")
+@devices_option("Only objects of this device.")
 @click.option("--budget", type=Bytes(), metavar="SIZE", help="Read at most SIZE: 500MB, 20GiB.  [the settings']")
 @click.option("--force", is_flag=True, help="Repair also what looks like an accident with the whole bucket.")
 @json_option

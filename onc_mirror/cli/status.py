@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onc_mirror.cli.file_tables import MOST, file_json, print_files
-from onc_mirror.cli.options import json_option
+from onc_mirror.cli.options import devices_option, json_option
 from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.ledger import NOTHING_RAN, NoLedgerError, open_ledger
 from onc_mirror.model import State
@@ -37,7 +37,7 @@ _COLUMNS = {
 
 
 @click.command()
-@click.option("--device", "-d", "codes", multiple=True, metavar="CODE", help="Only this device.")
+@devices_option("Only this device.", "codes")
 @click.option(
     "--state",
     "states",
