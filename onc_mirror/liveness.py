@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from onc_mirror.flow_names import HOURLY
 from onc_mirror.ledger.summarising import RUNNING
 from onc_mirror.utc import time_text
-from onc_mirror.wording import span_text
+from onc_mirror.wording import duration_text
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -48,4 +48,5 @@ def liveness(ledger: Ledger, within: timedelta, now: datetime) -> Liveness:
         return Liveness(alive=True, detail=f"Alive: run {at_work[0].run_id} is at work since {since}; {good}.")
     ended = last.last_end_at if last else None
     tried = f"; the last to end at all did at {time_text(ended, 'seconds')}" if ended and ended != success else ""
-    return Liveness(alive=False, detail=f"Not alive for {span_text(within)}: {good}{tried}. See 'onc-mirror status'.")
+    span = duration_text(within.total_seconds())
+    return Liveness(alive=False, detail=f"Not alive for {span}: {good}{tried}. See 'onc-mirror status'.")

@@ -19,8 +19,6 @@ _UNITS = ("kB", "MB", "GB", "TB", "PB")
 MOST_NAMES = 5
 """Files or devices that a sentence names, of however many."""
 
-_HOURS_TOLD = 48
-
 
 def closing_sentence(report: RunReport) -> str:
     """The sentence or two that a run ends in, which account for every file and device; zeros are left out.
@@ -73,32 +71,18 @@ def some_of(names: Sequence[str], *, most: int = MOST_NAMES, total: int | None =
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def span_text(span: timedelta) -> str:
-    """A length of time for people, in its largest unit.
-
-    >>> span_text(timedelta(hours=37)), span_text(timedelta(minutes=150)), span_text(timedelta(days=3))
-    ('37 h', '2.5 h', '3 days')
-    """
-    hours = span / timedelta(hours=1)
-    if hours < 1:
-        return f"{span / timedelta(minutes=1):.0f} min"
-    return f"{hours:.3g} h" if hours < _HOURS_TOLD else f"{hours / 24:.3g} days"
-
-
 def duration_text(seconds: float) -> str:
-    """A duration for people.
+    """A duration for people, in its two largest units.
 
-    >>> duration_text(42), duration_text(3600), duration_text(200_000)
-    ('42 s', '1 h 0 min', '2 d 7 h')
+    >>> duration_text(42), duration_text(3600), duration_text(9000), duration_text(200_000)
+    ('42 s', '1 h', '2 h 30 min', '2 d 7 h')
     """
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
     days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+    units = {"d": days, "h": hours, "min": 0 if days else minutes}
+    return " ".join(f"{number} {unit}" for unit, number in units.items() if number)
 
 
 def printable(text: str, *, keep: str = "") -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from onc_mirror.alerts.causes import Cause
 from onc_mirror.alerts.weighing import Weighed, weigh
 from onc_mirror.ledger.alerts import Alert
-from onc_mirror.wording import counted, some_of, span_text
+from onc_mirror.wording import counted, duration_text, some_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -166,7 +166,8 @@ def _take_silences(board: _Board, facts: Facts) -> None:
         if silence is None:
             board.end(Cause.DEVICE_SILENT, device)
         elif board.running(Cause.DEVICE_UNLISTED, device) is None:
-            detail = f"Nothing has come since then; usually something comes within {span_text(silence.patience)}."
+            usual = duration_text(silence.patience.total_seconds())
+            detail = f"Nothing has come since then; usually something comes within {usual}."
             board.see(Cause.DEVICE_SILENT, device, since=silence.since, count=1, latest=silence.since, detail=detail)
     for device in board.subjects(Cause.DEVICE_SILENT) - facts.followed:
         board.end(Cause.DEVICE_SILENT, device)

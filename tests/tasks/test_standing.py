@@ -53,6 +53,6 @@ def test_each_device_tells_what_came_what_waits_and_how_late_it_is() -> None:
         ("A", "not asked", "listing not believed"),
     ]
     assert (rows[0]["held"], rows[0]["why"]) == (3, "2 stalled, 1 not-ready")
-    assert (rows[0]["their age"], rows[0]["archived after"]) == ("5 h 0 min", "3 h 0 min")
+    assert (rows[0]["their age"], rows[0]["archived after"]) == ("5 h", "3 h")
     assert rows[0]["newest data"] == "2026-11-22T07:00:00Z"
     assert rows[2]["newest data"] == rows[2]["archived after"] == ""
