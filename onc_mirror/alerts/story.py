@@ -57,11 +57,12 @@ def note_end(mirror: Mirror, run_id: str, flow: str) -> None:
             tell(mirror)
     except Exception as error:  # noqa: BLE001 - also a fault of ours here must not cost the run
         logger.warning("run=%s alerts=not-weighed detail=%r", run_id, str(named(error)))
-    if pings:
-        seen = SeenRun(run_id, flow, mirror.clock(), "", report)
-        if not seen.is_interrupted:
-            sentence = "It broke off." if report is None else closing_sentence(report)
-            ping_ended(mirror.settings, is_good=seen.is_good, sentence=sentence)
+    if not pings:
+        return
+    if report is None:
+        ping_ended(mirror.settings, is_good=False, sentence="It broke off.")
+    elif not report.is_interrupted:
+        ping_ended(mirror.settings, is_good=report.exit_code != 1, sentence=closing_sentence(report))
 
 
 def raise_alerts(mirror: Mirror, flow: str) -> None:

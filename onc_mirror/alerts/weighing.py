@@ -9,7 +9,7 @@ from onc_mirror.alerts.causes import Cause
 from onc_mirror.errors import TokenRejectedError
 from onc_mirror.flow_names import CHECKS, HOURLY, SCHEDULED, SCRUB
 from onc_mirror.guard import UNLIKELY
-from onc_mirror.report.document import INTERRUPTED, LOST, NO_DEVICE, OTHER_CONTENT
+from onc_mirror.report.document import LOST, NO_DEVICE, OTHER_CONTENT
 from onc_mirror.wording import closing_sentence
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _LOSSES = frozenset({LOST, OTHER_CONTENT})
 
 @dataclass(frozen=True, slots=True)
 class SeenRun:
-    """A run that is over.
+    """A run that is over, with its report read: what `ledger.alerts.EndedRun` has as text.
 
     Attributes:
         run_id: The run.
@@ -37,16 +37,6 @@ class SeenRun:
     started_at: datetime
     link: str
     report: RunReport | None
-
-    @property
-    def is_interrupted(self) -> bool:
-        """Whether somebody stopped it, which says nothing."""
-        return self.report is not None and any(error.reason == INTERRUPTED for error in self.report.errors)
-
-    @property
-    def is_good(self) -> bool:
-        """Whether nothing failed in it; files may be held or quarantined."""
-        return self.report is not None and self.report.exit_code != 1
 
 
 @dataclass(slots=True)
@@ -69,11 +59,11 @@ class Weighed:
 def weigh(run: SeenRun) -> Weighed:
     """Say what the end of a run says."""
     weighed, report = Weighed(), run.report
-    if run.is_interrupted:
-        return weighed
     if report is None:
         if run.flow in SCHEDULED:
             weighed.wrong_in_a_row.append((Cause.RUNS_FAIL, run.flow, "It was killed."))
+        return weighed
+    if report.is_interrupted:
         return weighed
     if rejected := [error.detail for error in report.errors if error.reason == TokenRejectedError.reason]:
         weighed.wrong_at_once.append((Cause.TOKEN_REJECTED, "", rejected[0]))

@@ -187,6 +187,11 @@ class RunReport:
         return bool(self.files or self.errors or self.unnamed)
 
     @property
+    def is_interrupted(self) -> bool:
+        """Whether somebody stopped the run, which says nothing of what is wrong."""
+        return any(error.reason == INTERRUPTED for error in self.errors)
+
+    @property
     def attention(self) -> tuple[ReportedFile, ...]:
         """The files that somebody should look at, with their reasons, newest data first."""
         return tuple(file for file in self.files if file.needs_attention)
