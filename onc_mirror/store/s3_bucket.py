@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
+from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 from fsspec.asyn import sync
 from s3fs import S3FileSystem
@@ -88,6 +91,7 @@ class Bucket:
         self._stall_timeout_s = connection.stall_timeout_s
         self._client: Any = None
         self._filesystem = S3FileSystem(
+            session=_session(),
             endpoint_url=connection.endpoint,
             config_kwargs=connection.config(),
             use_listings_cache=False,
@@ -141,3 +145,15 @@ class Bucket:
             request.cancel()
             await asyncio.wait({request})
         return request.result()
+
+
+def _session() -> Any:
+    session = AioSession()
+    session.register_component("data_loader", _descriptions())
+    return session
+
+
+@cache
+def _descriptions() -> Loader:
+    """Return botocore's descriptions of S3 and AWS, kept for the process: parsing them is most of a client's cost."""
+    return Loader()
