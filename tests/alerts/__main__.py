@@ -21,13 +21,13 @@ import httpx
 
 from infra.sandbox.archive.config import DEFAULT_TOKEN
 from tests.alerts.worlds import HEARTBEAT_S, LONGEST_S, World, world
-from tests.support.receivers import Receiver, http_receiver, smtp_receiver
+from tests.support.receivers import Hook, Receiver, running_hook, smtp_receiver
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Measurement = Callable[[World, Receiver, Receiver], str]
+    Measurement = Callable[[World, Hook, Receiver], str]
 
 ZOMBIE_S = 3 * HEARTBEAT_S
 NO_SUCCESS_S = 30
@@ -49,7 +49,7 @@ def main() -> int:
     named = [one for one in MEASUREMENTS if one.__name__ in sys.argv[1:] or not sys.argv[1:]]
     with (
         tempfile.TemporaryDirectory(prefix="onc-mirror-alerts-") as folder,
-        http_receiver() as http,
+        running_hook() as http,
         smtp_receiver() as smtp,
         world(Path(folder), zombie_s=ZOMBIE_S, no_success_s=NO_SUCCESS_S) as broken,
     ):
@@ -60,7 +60,7 @@ def main() -> int:
     return int(bool(wrong or leaks))
 
 
-def _measure(one: Measurement, broken: World, http: Receiver, smtp: Receiver) -> bool:
+def _measure(one: Measurement, broken: World, http: Hook, smtp: Receiver) -> bool:
     try:
         line = one(broken, http, smtp)
     except (httpx.HTTPError, TimeoutError, LookupError) as error:
@@ -69,7 +69,7 @@ def _measure(one: Measurement, broken: World, http: Receiver, smtp: Receiver) ->
     return "NOT " not in line
 
 
-def failing_run(broken: World, http: Receiver, smtp: Receiver) -> str:
+def failing_run(broken: World, http: Hook, smtp: Receiver) -> str:
     """The archive takes the token no more."""
     broken.archive.fault("token-revoked")
     run = broken.end(broken.begin())
@@ -79,7 +79,7 @@ def failing_run(broken: World, http: Receiver, smtp: Receiver) -> str:
     return told if posted == mailed else f"{told}; the mail is NOT what was posted"
 
 
-def second_failure(broken: World, http: Receiver, _: Receiver) -> str:
+def second_failure(broken: World, http: Hook, _: Receiver) -> str:
     """It fails again, and nobody is told again."""
     before = len(http.messages)
     broken.end(broken.begin())
@@ -87,19 +87,19 @@ def second_failure(broken: World, http: Receiver, _: Receiver) -> str:
     return f"second failure: {sum(one.subject == FAILED for one in http.messages[before:])} messages in 10 s"
 
 
-def recovery(broken: World, http: Receiver, _: Receiver) -> str:
+def recovery(broken: World, http: Hook, _: Receiver) -> str:
     """The archive takes the token again."""
     broken.archive.clear()
     run = broken.end(broken.begin())
     return _told("works again", broken.ended_at(run), http, AGAIN)
 
 
-def killed_flow(broken: World, http: Receiver, _: Receiver) -> str:
+def killed_flow(broken: World, http: Hook, _: Receiver) -> str:
     """Kill -9 of the run."""
     return _told("kill -9 of the flow", broken.kill_flow(broken.stalled()), http, CRASHED)
 
 
-def killed_flow_and_worker(broken: World, http: Receiver, _: Receiver) -> str:
+def killed_flow_and_worker(broken: World, http: Hook, _: Receiver) -> str:
     """Kill -9 of both; the run that worked before is what the message comes after."""
     run = broken.stalled()
     broken.kill_worker()
@@ -107,14 +107,14 @@ def killed_flow_and_worker(broken: World, http: Receiver, _: Receiver) -> str:
     return f"{said}, with a heartbeat of {HEARTBEAT_S} s and a patience of {ZOMBIE_S} s"
 
 
-def no_worker(_: World, http: Receiver, __: Receiver) -> str:
+def no_worker(_: World, http: Hook, __: Receiver) -> str:
     """There is no worker since; that no run succeeds is told once."""
     last = max(one.at for one in http.messages if one.subject in {AGAIN, SUCCEEDS})
     said = _told("no worker", last, http, NO_SUCCESS)
     return f"{said} after the last success, with a patience of {NO_SUCCESS_S} s"
 
 
-def a_worker_again(broken: World, http: Receiver, _: Receiver) -> str:
+def a_worker_again(broken: World, http: Hook, _: Receiver) -> str:
     """A worker comes."""
     broken.archive.clear()
     broken.start_worker()
@@ -122,7 +122,7 @@ def a_worker_again(broken: World, http: Receiver, _: Receiver) -> str:
     return _told("mirror-hour succeeds again", broken.ended_at(run), http, SUCCEEDS)
 
 
-def killed_server(broken: World, _: Receiver, __: Receiver) -> str:
+def killed_server(broken: World, _: Hook, __: Receiver) -> str:
     """Kill -9 of the server: nothing from Prefect; the outside check tells."""
     broken.archive.clear()
     broken.end(broken.begin())
@@ -135,7 +135,7 @@ def killed_server(broken: World, _: Receiver, __: Receiver) -> str:
     return f"kill -9 of the server: doctor --liveness --within PT{NO_SUCCESS_S}S says so after {seconds:.0f} s"
 
 
-def dead_machine(broken: World, http: Receiver, _: Receiver) -> str:
+def dead_machine(broken: World, http: Hook, _: Receiver) -> str:
     """The whole machine died in the middle of a run, and comes back after the run's patience has passed."""
     broken.archive.clear()
     broken.end(broken.begin())
@@ -148,14 +148,14 @@ def dead_machine(broken: World, http: Receiver, _: Receiver) -> str:
     return _told("kill -9 of flow, worker and server; from when the server is back", time.time(), http, CRASHED)
 
 
-def refused_message(broken: World, http: Receiver, _: Receiver) -> str:
+def refused_message(broken: World, http: Hook, _: Receiver) -> str:
     """The only receiver answers with an error, when a run fails, and then takes messages again."""
     broken.deploy(ONC_MIRROR_ALERT_WEBHOOK=http.url)
     broken.archive.fault("token-revoked")
-    http.refuses = True
+    http.status, taken = 500, len(http.requests)
     broken.end(broken.begin())
-    wait_until(lambda: http.refused > PREFECT_RETRIES, timeout_s=LONGEST_S)
-    http.refuses = False
+    wait_until(lambda: len(http.requests) - taken > PREFECT_RETRIES, timeout_s=LONGEST_S)
+    http.status = 200
     return _told("message refused", time.time(), http, UNDELIVERED) + f", with a patience of {ZOMBIE_S} s"
 
 

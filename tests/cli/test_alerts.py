@@ -11,15 +11,15 @@ import pytest
 from onc_mirror.flow_names import HOURLY, ON_DEMAND
 from onc_mirror.ledger import open_ledger
 from onc_mirror.report.document import NO_DEVICE, DeviceError
+from tests.support.receivers import running_hook
 from tests.support.reports import build_report
-from tests.support.webhooks import running_hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.console import Answer, Console
-    from tests.support.webhooks import Hook
+    from tests.support.receivers import Hook
 
 WRONG = "00000000-0000-4000-8000-000000000000"
 
@@ -37,7 +37,7 @@ def test_what_was_told_when_the_mirror_was_killed_is_told_again_and_then_no_more
     hook.silent = True
     variables = told | {"ONC_MIRROR_ALERT_TIMEOUT_S": "60"}
     with console.start("mirror", "-d", "TUMLIDAR001", variables=variables) as process:
-        hook.wait_for(1)
+        hook.wait_for_requests(1)
         process.kill()
     killed = hook.told()
     hook.silent = False

@@ -15,7 +15,7 @@ from deployments.declared import SHIPPED, read_declaration
 from deployments.registering import desired
 from onc_mirror.errors import SettingsError
 from onc_mirror.settings import AlertSettings, load_settings
-from tests.support.webhooks import running_hook
+from tests.support.receivers import running_hook
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from onc_mirror.cli import main
 from onc_mirror.ledger import open_ledger
 from onc_mirror.report.document import RunReport
 from tests.support.flow_runs import kill_processes_of, rows_of, texts_below, wait_for_end
-from tests.support.receivers import http_receiver
+from tests.support.receivers import running_hook
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from infra.sandbox.orchestrator import FlowRun
     from infra.sandbox.up import Sandbox
     from tests.support.flow_runs import ArchiveControl, Deployed
-    from tests.support.receivers import Receiver
+    from tests.support.receivers import Hook
 
 DEVICE = "TUMSTANDARDMODULE001"
 SECRET = "T1JJ3T3L2-h00k-c4n4ry"
@@ -35,9 +35,9 @@ FAILED, AGAIN = (f"onc-mirror: {DEPLOYMENT} {end}" for end in ("failed", "works 
 
 
 @pytest.fixture
-def receiver(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+def receiver(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
     """Who is told; afterwards nobody is."""
-    with http_receiver() as listening, monkeypatch.context() as patch:
+    with running_hook() as listening, monkeypatch.context() as patch:
         patch.setenv("ONC_MIRROR_ALERT_WEBHOOK", f"{listening.url}/{SECRET}")
         deploy(sandbox)
         yield listening
@@ -63,7 +63,7 @@ def deploy(sandbox: Sandbox) -> None:
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by Apprise, which Prefect imports
 def test_the_first_failure_and_the_next_success_are_told_and_nothing_between(
-    deployed: Deployed, archive: ArchiveControl, receiver: Receiver
+    deployed: Deployed, archive: ArchiveControl, receiver: Hook
 ) -> None:
     # `python -m tests.alerts` has one fail that never worked; a server at the limit may forget the deploy before it.
     not_ready(archive)

@@ -19,8 +19,8 @@ from onc_mirror.run.gathering import MirrorRequest
 from tasks.starting import TOKEN_BLOCK
 from tests.support.flow_runs import Deployed, rows_of, secret_block, texts_below, use
 from tests.support.raw_server import unused_url
+from tests.support.receivers import running_hook
 from tests.support.waiting import wait_until
-from tests.support.webhooks import running_hook
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,7 @@ from onc_mirror.ledger.alerts import Alert
 from tests.support.certificates import self_signed
 from tests.support.mirrors import bench
 from tests.support.raw_server import answer, raw_server
-from tests.support.receivers import smtp_receiver
-from tests.support.webhooks import running_hook
+from tests.support.receivers import running_hook, smtp_receiver
 
 if TYPE_CHECKING:
     import socket

@@ -19,8 +19,8 @@ from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.settings.kinds import addresses_in
 from tests.support.archive_files import archive_file
 from tests.support.mirrors import NOON, bench, on_ladder
+from tests.support.receivers import running_hook
 from tests.support.rot import rot
-from tests.support.webhooks import running_hook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
-    from tests.support.webhooks import Hook
+    from tests.support.receivers import Hook
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise imports it
 
@@ -183,10 +183,10 @@ def test_the_dead_mans_switch_hears_of_the_begin_and_the_end_of_each_hourly_run(
     change(looking, alert_webhook=None, ping_url=SecretStr(f"{hook.url}/ping/5f3c?create=1"))
 
     rejected(looking)
-    hook.wait_for(2)
+    hook.wait_for_requests(2)
     looking.run(devices=(DEVICE,), since=NOON - HOUR)  # by hand, which says nothing of the schedule
     report = looking.run(devices=(DEVICE,))
-    hook.wait_for(4)
+    hook.wait_for_requests(4)
 
     assert sorted(hook.paths[:2]) == ["/ping/5f3c/fail?create=1", "/ping/5f3c/start?create=1"]
     assert sorted(hook.paths[2:]) == ["/ping/5f3c/start?create=1", "/ping/5f3c?create=1"]
