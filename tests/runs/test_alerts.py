@@ -18,7 +18,7 @@ from onc_mirror.model import Decision, Outcome
 from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.settings.kinds import addresses_in
 from tests.support.archive_files import archive_file
-from tests.support.mirrors import NOON, bench, on_ladder
+from tests.support.mirrors import DEVICE, NOON, VICTIM, bench, on_ladder
 from tests.support.receivers import running_hook
 from tests.support.rot import rot
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise imports it
 
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 HOUR = timedelta(hours=1)
 NOBODY = "http://127.0.0.1:1/5f3c9d2e-nobody"
 

@@ -9,14 +9,12 @@ import pytest
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.model import Decision
-from tests.support.mirrors import on_ladder
+from tests.support.mirrors import DEVICE, VICTIM, on_ladder
 
 if TYPE_CHECKING:
     from onc_mirror.report.document import ReportedFile, RunReport
     from tests.support.mirrors import Bench
 
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 LADDER = (timedelta(minutes=30), timedelta(hours=6))
 
 

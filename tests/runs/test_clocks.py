@@ -9,7 +9,7 @@ import pytest
 
 from onc_mirror.archive import OncArchive
 from onc_mirror.errors import StalledError
-from tests.support.mirrors import bench
+from tests.support.mirrors import DEVICE, bench
 from tests.support.raw_server import unused_url
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from onc_mirror.report.document import RunReport
     from tests.support.mirrors import Bench
 
-DEVICE = "TUMPMTSPECTROMETER001"
 HOUR = timedelta(hours=1)
 
 

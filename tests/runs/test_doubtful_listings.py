@@ -10,12 +10,11 @@ import pytest
 from infra.sandbox.archive.config import ArchiveConfig
 from infra.sandbox.archive.faults import Kind
 from tests.support.archive import running_archive
-from tests.support.mirrors import NOON, Bench, bench
+from tests.support.mirrors import DEVICE, NOON, Bench, bench
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEVICE = "TUMPMTSPECTROMETER001"
 HOUR = timedelta(hours=1)
 
 

@@ -16,7 +16,7 @@ from onc_mirror.model import TimeWindow
 from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.transfer.batch import NoWatcher
 from tests.support.archive import running_archive
-from tests.support.mirrors import NOON, Bench, bench
+from tests.support.mirrors import DEVICE, NOON, VICTIM, Bench, bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from onc_mirror.model import ArchiveFile
     from tests.support.archive import RunningArchive
 
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 HOUR = timedelta(hours=1)
 
 

@@ -14,7 +14,7 @@ import pytest
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import UnknownDeviceError
 from onc_mirror.selection import Selection
-from tests.support.mirrors import bench
+from tests.support.mirrors import DEVICE, VICTIM, bench
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
-
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from onc_mirror.store.body import Slice
 from onc_mirror.transfer.batch import NoWatcher
 from tests.support.archive import running_archive
 from tests.support.disks import remount, small_disk
-from tests.support.mirrors import bench
+from tests.support.mirrors import DEVICE, bench
 from tests.support.promises import broken_promises, look_around
 from tests.support.stores import ACCESS_KEY, SECRET_KEY, STORES, Endpoint
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from onc_mirror.report.document import RunReport
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
-
-DEVICE = "TUMPMTSPECTROMETER001"
 
 
 class AtTheFirstEnd(NoWatcher):

@@ -15,14 +15,13 @@ from onc_mirror.quarantine.checks import look_up, retry
 from onc_mirror.quarantine.releasing import release
 from onc_mirror.store import open_store
 from tests.support.dying_mirror import run_and_die
+from tests.support.mirrors import DEVICE, VICTIM
 
 if TYPE_CHECKING:
     from onc_mirror.ledger import Dossier
     from onc_mirror.report.document import ReportedFile, RunReport
     from tests.support.mirrors import Bench
 
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
 
 

@@ -11,6 +11,7 @@ import pytest
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.store import open_store
 from tests.support.dying_mirror import run_and_die
+from tests.support.mirrors import DEVICE, VICTIM
 from tests.support.rot import rot
 from tests.support.stores import STORES
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from tests.support.mirrors import Bench
 
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 FIRST_KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
 SECOND_KEY = f"raw/{DEVICE}/2022/05/01/{VICTIM}"
 STRAWB_KEY = f"{DEVICE.lower()}/2022_05/{VICTIM}"

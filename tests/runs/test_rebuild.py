@@ -16,7 +16,7 @@ from onc_mirror.rebuild.story import rebuild
 from onc_mirror.reconcile.story import ReconcileRequest, reconcile
 from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.store import open_store
-from tests.support.mirrors import NOON, Bench, bench
+from tests.support.mirrors import DEVICE, NOON, Bench, bench
 from tests.support.rot import rot
 from tests.support.stores import STORES
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from onc_mirror.rebuild.story import Rebuilt
     from tests.support.archive import RunningArchive
 
-DEVICE = "TUMPMTSPECTROMETER001"
 NAME = DEVICE + "_20220502T{}0000.000Z-SDAQ-PMTSPEC.hdf5"
 BAD, REPLACED, REPLACED_BY_BAD, ROTTEN = (NAME.format(hour) for hour in ("11", "10", "09", "08"))
 

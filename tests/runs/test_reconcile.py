@@ -24,7 +24,7 @@ from onc_mirror.reconcile.story import (
 from onc_mirror.run.gathering import begin_inquiry
 from onc_mirror.run.life import begin_run
 from onc_mirror.store import open_store
-from tests.support.mirrors import NOON, Bench, bench
+from tests.support.mirrors import DEVICE, NOON, Bench, bench
 from tests.support.stores import STORES
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from onc_mirror.reconcile.findings import Reconciliation
     from tests.support.archive import RunningArchive
 
-DEVICE = "TUMPMTSPECTROMETER001"
 RECOVERED = "TUMSTANDARDMODULE003"
 FOLDER = f"raw/{DEVICE}/2022/05/02/"
 

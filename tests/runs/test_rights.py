@@ -12,7 +12,7 @@ from onc_mirror.reconcile.story import ReconcileRequest, reconcile
 from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.store import open_store
 from onc_mirror.store.checking import check_store
-from tests.support.mirrors import Bench, bench
+from tests.support.mirrors import DEVICE, Bench, bench
 from tests.support.rot import rot
 from tests.support.stores import STORES
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 POLICY = Path(__file__).parents[2] / "infra" / "s3" / "policy.json"
 USER = "narrow"
-DEVICE = "TUMPMTSPECTROMETER001"
 FOLDER = f"raw/{DEVICE}/2022/05/02/"
 
 pytestmark = pytest.mark.skipif("ceph" not in STORES, reason="only Ceph, of the stores here, has users and policies")

@@ -12,7 +12,7 @@ from onc_mirror.errors import BucketMissingError
 from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.store import open_store
 from tests.support.dying_mirror import run_and_die
-from tests.support.mirrors import NOON, Bench, bench
+from tests.support.mirrors import DEVICE, NOON, VICTIM, Bench, bench
 from tests.support.rot import rot
 from tests.support.stores import S3_STORES, STORES
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from onc_mirror.scrub.findings import Scrubbed
     from tests.support.archive import RunningArchive
 
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 KEY = f"raw/{DEVICE}/2022/05/02/{VICTIM}"
 
 

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.model import Decision, TimeWindow
-from tests.support.mirrors import NOON
+from tests.support.mirrors import DEVICE, NOON
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.mirrors import Bench
-
-DEVICE = "TUMPMTSPECTROMETER001"
 
 
 def test_runs_at_once_transfer_each_file_once(mirror: Bench) -> None:

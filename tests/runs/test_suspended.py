@@ -12,14 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.sandbox.archive.faults import Kind
-from tests.support.mirrors import NOON
+from tests.support.mirrors import DEVICE, NOON, VICTIM
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.support.mirrors import Bench
 
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 LEASE = timedelta(seconds=1)
 COMMAND = [sys.executable, "-m", "onc_mirror.cli.main", "mirror", "--json", "-d", DEVICE]
 WINDOW = ["--since", "2022-05-02T10:30Z", "--until", "2022-05-02T12:30Z"]

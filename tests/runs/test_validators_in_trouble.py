@@ -10,6 +10,7 @@ import pytest
 from onc_mirror.hour import mirror_hour
 from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.validation import Validator
+from tests.support.mirrors import DEVICE, VICTIM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from onc_mirror.report.document import RunReport
     from tests.support.mirrors import Bench
 
-DEVICE = "TUMPMTSPECTROMETER001"
-VICTIM = "TUMPMTSPECTROMETER001_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
 LADDER = (timedelta(minutes=30), timedelta(hours=2))
 NO_TIME_S = 1e-6
 

@@ -9,7 +9,7 @@ import pytest
 
 from onc_mirror.run import plans
 from onc_mirror.selection import Selection
-from tests.support.mirrors import bench
+from tests.support.mirrors import DEVICE, bench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
 
-DEVICE = "TUMPMTSPECTROMETER001"
 OTHER = "TUMSTANDARDMODULE001"
 
 

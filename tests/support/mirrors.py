@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tests.support.archive import RunningArchive
 
 NOON = datetime(2022, 5, 2, 12, 30, tzinfo=UTC)
+DEVICE = "TUMPMTSPECTROMETER001"
+"""A device with several products, deployed then."""
+VICTIM = f"{DEVICE}_20220502T110000.000Z-SDAQ-PMTSPEC.hdf5"
+"""One of its files that a run at that time lists."""
 
 
 @dataclass(slots=True)
