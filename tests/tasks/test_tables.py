@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tasks import tables
+from onc_mirror.model import TimeWindow
+from onc_mirror.reconcile.findings import DeviceComparison, Difference, Reconciliation
+from onc_mirror.reconcile.standing import Sign, Standing
+from tasks import reconciling, tables
 from tasks.ending import final_state
 
 
@@ -67,3 +71,18 @@ def test_no_name_is_longer_than_a_cell_can_show(shown: dict[str, Any]) -> None:
 
     assert len(shown["table"][0]["file"]) < 2000
     assert len(final_state("a" * 200_000, 1).message or "") < 5000
+
+
+def test_the_last_row_of_too_many_differences_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, Any] = {}
+    monkeypatch.setattr(tables, "create_table_artifact", lambda key, table, **_: shown.update({key: table}))
+    monkeypatch.setattr(reconciling, "create_markdown_artifact", lambda **_: None)
+    day = datetime(2026, 11, 22, tzinfo=UTC)
+    missing = Difference("A", "a.hdf5", Sign.ONLY_ARCHIVE, Standing.MISSING_OBJECT, "raw/A/a", 5, "It is missing.")
+    device = DeviceComparison("A", differences=(missing,) * (tables.MOST_ROWS + 4), unnamed=7)
+    window = TimeWindow(day, day + timedelta(days=1))
+
+    reconciling.show_reconciliation.fn(Reconciliation(run_id="r", window=window, devices=(device,), errors=()))
+
+    rows = shown["reconcile-differences"]
+    assert (len(rows), rows[-1]["file"]) == (tables.MOST_ROWS, "and 12 differences more")
