@@ -14,10 +14,11 @@ from onc_mirror.markup import unmarked
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
 from onc_mirror.report.document import RunReport
+from onc_mirror.report.words import closing_sentence
 from onc_mirror.run import life, plans
 from onc_mirror.run.gathering import Gathered
 from onc_mirror.run.life import Run
-from onc_mirror.wording import closing_sentence, printable
+from onc_mirror.wording import printable
 from tasks.ending import final_state
 from tasks.policy import UNCACHED, safely
 from tasks.tables import show_table

@@ -21,9 +21,10 @@ from onc_mirror.mirror import Mirror
 from onc_mirror.report.document import NO_DEVICE, DeviceError, RunReport
 from onc_mirror.report.failures import unreached
 from onc_mirror.report.tally import Tally
+from onc_mirror.report.words import closing_sentence
 from onc_mirror.transfer.progress import Progress
 from onc_mirror.utc import time_text
-from onc_mirror.wording import closing_sentence, printable
+from onc_mirror.wording import printable
 from tasks.policy import UNCACHED, safely
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from onc_mirror.errors import TokenRejectedError
 from onc_mirror.flow_names import CHECKS, HOURLY, SCHEDULED, SCRUB
 from onc_mirror.guard import UNLIKELY
 from onc_mirror.report.document import LOST, NO_DEVICE, OTHER_CONTENT
-from onc_mirror.wording import closing_sentence
+from onc_mirror.report.words import closing_sentence
 
 if TYPE_CHECKING:
     from datetime import datetime

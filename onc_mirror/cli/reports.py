@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onc_mirror.cli.tables import Size, print_table, print_text
-from onc_mirror.wording import closing_sentence
+from onc_mirror.report.words import closing_sentence
 
 if TYPE_CHECKING:
     from onc_mirror.report.document import RunReport

@@ -10,7 +10,8 @@ import pytest
 
 from onc_mirror.model import Decision, Outcome
 from onc_mirror.report.document import DeviceError, RunReport
-from onc_mirror.wording import closing_sentence, size_text
+from onc_mirror.report.words import closing_sentence
+from onc_mirror.wording import size_text
 from tests.support.archive_files import DEVICE, archive_file
 from tests.support.reports import build_report
 

@@ -11,7 +11,7 @@ import pytest
 
 from infra.sandbox.archive.faults import Kind
 from onc_mirror import retrying
-from onc_mirror.wording import closing_sentence
+from onc_mirror.report.words import closing_sentence
 from tests.support.archive import running_archive
 from tests.support.mirrors import NOON, bench
 from tests.support.raw_server import unused_url
