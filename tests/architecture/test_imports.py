@@ -35,6 +35,11 @@ def test_flows_call_tasks_and_tasks_call_the_domain() -> None:
         ("onc_mirror/cli/main.py", "import deployments.command", "deployments name flows, and import none"),
         ("deployments/declared.py", "import flows.hourly", "deployments name flows, and import none"),
         ("deployments/declared.py", "import tasks.policy", "deployments and tasks know nothing of each other"),
+        (
+            "onc_mirror/planning.py",
+            "import onc_mirror.ledger",
+            "commands stand on runs, runs on the ports, the ports on the words",
+        ),
     ],
     ids=[
         "domain-prefect",
@@ -43,6 +48,7 @@ def test_flows_call_tasks_and_tasks_call_the_domain() -> None:
         "domain-deployments",
         "deployments-flows",
         "deployments-tasks",
+        "planning-ledger",
     ],
 )
 def test_breach_is_caught(tmp_path: Path, module: str, line: str, contract: str) -> None:
