@@ -206,7 +206,7 @@ def alert(cause: Cause = Cause.QUARANTINE, subject: str = DEVICE, **changes: obj
     plain = Alert(
         cause=cause, subject=subject, since=NOON, opened_at=NOON, count=1, latest=NOON, detail="d", run_id="r"
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)  # type: ignore[arg-type]  # fields of any type
 
 
 def told_of(one: Alert, at: datetime = NOON) -> Telling:

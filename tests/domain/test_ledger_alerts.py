@@ -76,7 +76,7 @@ def test_damage_is_known_while_it_lasts_and_for_a_while_after_it_was_mended(ledg
     ledger.start_run("r", "scrub", NOON)
     files = [archive_file(number) for number in range(2)]
     proven = {"key": "raw/a", "sha256": "0" * 64, "size_bytes": 5, "grade": Grade.CONTENT}
-    good = [Outcome(file, Decision.MIRRORED, **proven) for file in files]  # type: ignore[arg-type]
+    good = [Outcome(file, Decision.MIRRORED, **proven) for file in files]  # type: ignore[arg-type]  # as its fields are
     bad = [Outcome(file, Decision.HELD, DAMAGED_OBJECT, "It rotted.", blames_file=False) for file in files]
     ledger.record_many(good, run_id="r", now=NOON - HOUR)
 

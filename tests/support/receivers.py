@@ -168,8 +168,8 @@ def smtp_receiver() -> Iterator[Receiver]:
 
 
 @contextmanager
-def _serving(server: socketserver.TCPServer) -> Iterator[int]:
-    server.daemon_threads = True  # type: ignore[attr-defined]
+def _serving(server: ThreadingHTTPServer | socketserver.ThreadingTCPServer) -> Iterator[int]:
+    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
