@@ -25,6 +25,7 @@ from onc_mirror.transfer.downloading import download
 from tests.support.archive_troubles import OF_DOWNLOADS, OF_LISTINGS
 from tests.support.memory_archive import MemoryArchive
 from tests.support.opening import open_archive
+from tests.support.secrecy import everything_printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -255,8 +256,8 @@ def test_damage_that_keeps_the_size_arrives_as_other_bytes(subject: Subject, tmp
 @pytest.mark.parametrize(
     ("kind", "expected"), [*OF_DOWNLOADS, (Kind.STATUS, ArchiveBusyError), (Kind.TOKEN_REVOKED, TokenRejectedError)]
 )
-def test_trouble_with_a_download_has_its_type_and_leaves_nothing(
-    subject: Subject, tmp_path: Path, kind: Kind, expected: type[MirrorError]
+def test_trouble_with_a_download_has_its_type_tells_no_token_and_leaves_nothing(
+    subject: Subject, archive: RunningArchive, tmp_path: Path, kind: Kind, expected: type[MirrorError]
 ) -> None:
     file = some_file(subject)
     subject.inside.fault(kind, filename=file.filename if kind is not Kind.TOKEN_REVOKED else None)
@@ -264,18 +265,23 @@ def test_trouble_with_a_download_has_its_type_and_leaves_nothing(
     with pytest.raises(expected) as caught:
         download(subject.archive, file, tmp_path)
 
+    assert type(caught.value) is expected
     assert caught.value.subject == (None if expected is TokenRejectedError else file.filename)
+    assert archive.token not in everything_printed(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("kind", "expected"), OF_LISTINGS)
-def test_trouble_with_a_listing_has_its_type(subject: Subject, kind: Kind, expected: Any) -> None:
+def test_trouble_with_a_listing_has_its_type_and_tells_no_token(
+    subject: Subject, archive: RunningArchive, kind: Kind, expected: Any
+) -> None:
     subject.inside.fault(kind, endpoint="device")
 
     with pytest.raises(expected) as caught:
         subject.archive.list_files(DEVICE, archived=RECENT)
 
     assert caught.value.subject == (None if expected is TokenRejectedError else DEVICE)
+    assert archive.token not in everything_printed(caught.value)
 
 
 def test_counts_that_are_not_told_are_an_error_and_listings_go_on(subject: Subject) -> None:

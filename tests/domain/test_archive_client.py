@@ -17,16 +17,12 @@ from onc_mirror.errors import (
     ConnectionLostError,
     ConnectTimeoutError,
     ListingIncompleteError,
-    MirrorError,
-    NotReadyError,
     RequestRejectedError,
     TokenRejectedError,
-    UnknownDeviceError,
 )
 from onc_mirror.model import TimeWindow
 from onc_mirror.transfer.downloading import download
 from tests.support.archive import RunningArchive, running_archive
-from tests.support.archive_troubles import OF_DOWNLOADS, OF_LISTINGS
 from tests.support.opening import CANARY, open_archive
 from tests.support.secrecy import everything_printed
 
@@ -64,11 +60,6 @@ def archive(sea: RunningArchive) -> Iterator[OncArchive]:
         yield opened
 
 
-def patience_s(kind: Kind) -> float:
-    """A stall timeout that a stall reaches soon, and a busy machine never does."""
-    return 0.5 if kind is Kind.STALL else 60.0
-
-
 def names(files: Any) -> list[str]:
     return sorted(file.filename for file in files)
 
@@ -92,18 +83,6 @@ def test_listing_by_archive_time_has_exactly_the_rows_of_the_archive(
         "returnOptions": "all",
         "rowLimit": "100000",
     }
-
-
-def test_windows_that_touch_leave_no_file_out_and_share_none(archive: OncArchive) -> None:
-    middle = NOON - timedelta(hours=7)
-
-    whole = archive.list_files(DEVICE, archived=DAY)
-    parts = [archive.list_files(DEVICE, archived=window) for window in (
-        TimeWindow(DAY.since, middle), TimeWindow(middle, DAY.until)
-    )]  # fmt: skip
-
-    assert sum(len(part.files) for part in parts) == len(whole.files)
-    assert names(file for part in parts for file in part.files) == names(whole.files)
 
 
 def test_listing_by_data_time_and_extension(sea: RunningArchive, archive: OncArchive) -> None:
@@ -167,16 +146,6 @@ def test_pages_that_loop_are_an_error(sea: RunningArchive) -> None:
     assert CANARY not in everything_printed(caught.value)
 
 
-def test_duplicate_rows_are_counted(sea: RunningArchive, archive: OncArchive) -> None:
-    expected = archive.list_files(DEVICE, archived=DAY)
-    sea.fault(Kind.DUPLICATE_ROWS)
-
-    found = archive.list_files(DEVICE, archived=DAY)
-
-    assert found.files == expected.files
-    assert found.duplicates == len(expected.files)
-
-
 def test_hostile_rows_are_all_accounted_for(sea: RunningArchive, archive: OncArchive) -> None:
     expected = archive.list_files(DEVICE, archived=DAY)
     sea.fault(Kind.EXTRA_ROWS)
@@ -195,45 +164,6 @@ def test_token_is_in_no_row(sea: RunningArchive, archive: OncArchive) -> None:
     assert found.files
     assert all("note" in file.row for file in found.files)
     assert CANARY not in repr(found)
-
-
-@pytest.mark.parametrize(("kind", "expected"), OF_LISTINGS)
-def test_listing_trouble_has_its_type_and_keeps_the_token(
-    sea: RunningArchive, archive: OncArchive, kind: Kind, expected: Any
-) -> None:
-    assert archive.list_files(DEVICE, archived=DAY).files
-    sea.fault(kind)
-
-    with (
-        open_archive(sea.url, stall_timeout_s=patience_s(kind)) as archive_in_trouble,
-        pytest.raises(MirrorError) as caught,
-    ):
-        archive_in_trouble.list_files(DEVICE, archived=DAY)
-
-    assert isinstance(caught.value, expected)
-    assert caught.value.subject == (None if expected is TokenRejectedError else DEVICE)
-    assert CANARY not in everything_printed(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"), [*OF_DOWNLOADS, (Kind.NOT_READY, NotReadyError), (Kind.VANISHED, NotReadyError)]
-)
-def test_download_trouble_has_its_type_and_leaves_nothing(
-    sea: RunningArchive, archive: OncArchive, kind: Kind, expected: type[MirrorError], tmp_path: Path
-) -> None:
-    file = archive.list_files(DEVICE, archived=DAY, extension="hdf5").files[0]
-    sea.fault(kind, filename=file.filename, endpoint="download")
-
-    with (
-        open_archive(sea.url, stall_timeout_s=patience_s(kind)) as archive_in_trouble,
-        pytest.raises(MirrorError) as caught,
-    ):
-        download(archive_in_trouble, file, tmp_path)
-
-    assert type(caught.value) is expected
-    assert caught.value.subject == file.filename
-    assert CANARY not in everything_printed(caught.value)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_archive_that_takes_no_connections_is_a_connect_timeout(tmp_path: Path) -> None:
@@ -307,13 +237,6 @@ def test_file_without_data_time_is_looked_for_from_its_archive_time_on(
     assert request.parameters["dateArchivedFrom"] > "2022-05-01T11:59"
 
 
-def test_unknown_device_is_told_from_a_wrong_filter(archive: OncArchive) -> None:
-    with pytest.raises(UnknownDeviceError) as unknown:
-        archive.list_files("TUMNOTHING001")
-
-    assert (unknown.value.subject, unknown.value.api_code, unknown.value.status) == ("TUMNOTHING001", 127, 400)
-
-
 def test_swapped_clock_is_a_rejected_request_with_advice(sea: RunningArchive, archive: OncArchive) -> None:
     sea.set_clock(NOON - timedelta(days=900))
 
@@ -350,10 +273,6 @@ def test_end_of_a_deployment_counts(tmp_path: Path) -> None:
 
     assert deployment.ends_at == DAY.since
     assert not deployment.overlaps(DAY)
-
-
-def test_device_without_deployments_has_none(archive: OncArchive) -> None:
-    assert archive.deployments("TUMNOTHING001") == ()
 
 
 def test_products_are_one_per_code_and_extension(archive: OncArchive) -> None:
