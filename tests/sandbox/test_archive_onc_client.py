@@ -92,19 +92,9 @@ def test_pages_tell_apart_files_that_begin_together(client: ONC) -> None:
     assert paged["files"] == whole["files"]
 
 
-def test_unknown_device_is_error_127(client: ONC, by_device: dict[str, Any]) -> None:
-    with pytest.raises(requests.HTTPError, match="API Error 127"):
-        client.getArchivefile(by_device | {"deviceCode": "XYZ123"})
-
-
 def test_unknown_location_is_error_127(client: ONC, by_location: dict[str, Any]) -> None:
     with pytest.raises(requests.HTTPError, match="API Error 127"):
         client.getArchivefile(by_location | {"locationCode": "XYZ123"})
-
-
-def test_unknown_parameter_name_is_error_129(client: ONC, filters: dict[str, Any]) -> None:
-    with pytest.raises(requests.HTTPError, match="API Error 129"):
-        client.getArchivefile(filters | {"deviceCodes": DEVICE})
 
 
 def test_no_data_is_an_empty_list_by_device(client: ONC, by_device: dict[str, Any]) -> None:
@@ -136,16 +126,6 @@ def test_a_download_is_the_true_file_and_is_written_once(
     with pytest.raises(FileExistsError):
         client.downloadArchivefile(name)
     client.downloadArchivefile(name, overwrite=True)
-
-
-def test_an_unknown_file_is_error_96(client: ONC) -> None:
-    with pytest.raises(requests.HTTPError, match="API Error 96"):
-        client.downloadArchivefile("FAKEFILE.XYZ")
-
-
-def test_a_missing_file_name_is_error_128(client: ONC) -> None:
-    with pytest.raises(requests.HTTPError, match="API Error 128"):
-        client.downloadArchivefile()
 
 
 def test_direct_download_fetches_every_listed_file(client: ONC, filters: dict[str, Any]) -> None:
