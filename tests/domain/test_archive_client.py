@@ -14,11 +14,8 @@ from infra.sandbox.archive.config import ArchiveConfig
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.archive import Product
 from onc_mirror.errors import (
-    ConnectionLostError,
-    ConnectTimeoutError,
     ListingIncompleteError,
     RequestRejectedError,
-    TokenRejectedError,
 )
 from onc_mirror.model import TimeWindow
 from onc_mirror.transfer.downloading import download
@@ -166,18 +163,6 @@ def test_token_is_in_no_row(sea: RunningArchive, archive: OncArchive) -> None:
     assert CANARY not in repr(found)
 
 
-def test_archive_that_takes_no_connections_is_a_connect_timeout(tmp_path: Path) -> None:
-    with running_archive(tmp_path, CONFIG) as sea, open_archive(sea.url, connect_timeout_s=0.2) as archive:
-        sea.set_clock(NOON)
-        sea.fault(Kind.CONNECT_TIMEOUT, seconds=60, count=1)
-        with pytest.raises(ConnectionLostError):
-            archive.list_files(DEVICE, archived=DAY)
-        with pytest.raises(ConnectTimeoutError) as caught:
-            archive.list_files(DEVICE, archived=DAY)
-
-    assert CANARY not in everything_printed(caught.value)
-
-
 def test_every_kind_of_file_is_downloaded_whole(sea: RunningArchive, archive: OncArchive, tmp_path: Path) -> None:
     files = {
         file.extension: file
@@ -244,15 +229,6 @@ def test_swapped_clock_is_a_rejected_request_with_advice(sea: RunningArchive, ar
         archive.list_files(DEVICE, data=DAY)
 
     assert caught.value.api_code == 25
-
-
-def test_wrong_token_is_permanent_and_not_repeated(sea: RunningArchive) -> None:
-    wrong = CANARY.replace("c4na7y", "wr0ngw")
-    with open_archive(sea.url, token=wrong, quick_retries=3) as archive, pytest.raises(TokenRejectedError) as caught:
-        archive.list_files(DEVICE)
-
-    assert len(sea.requests) == 1
-    assert wrong not in everything_printed(caught.value)
 
 
 def test_deployments_say_where_and_since_when(archive: OncArchive) -> None:

@@ -7,7 +7,6 @@ import json
 import logging
 import socket
 import ssl
-import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -35,6 +34,7 @@ from onc_mirror.errors import (
     UntrustedError,
 )
 from onc_mirror.model import ArchiveFile
+from tests.support.certificates import self_signed
 from tests.support.opening import CANARY, open_archive
 from tests.support.raw_server import Request, answer, raw_server, reset, unused_url
 from tests.support.secrecy import everything_printed
@@ -240,18 +240,9 @@ def https_url(listener: socket.socket) -> str:
 
 @pytest.fixture
 def certified(tmp_path: Path) -> ssl.SSLContext:
-    """A server's TLS context with a certificate that nobody signed."""
-    files = {"-keyout": tmp_path / "key.pem", "-out": tmp_path / "certificate.pem"}
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"),
-            *(str(part) for item in files.items() for part in item),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    """A server's TLS context with a certificate for which nobody vouches."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files["-out"], files["-keyout"])
+    context.load_cert_chain(*self_signed(tmp_path))
     return context
 
 
