@@ -54,7 +54,7 @@ def test_a_run_whose_server_is_killed_goes_on_and_is_known_again_when_the_server
     raw = deployed.objects("raw/")
     assert report.mirrored == len(raw) == len(downloads(archive)) > 0
     wait_until(lambda: orchestrator.flow_run(run.id).is_final, timeout_s=120)
-    assert orchestrator.flow_run(run.id).state_name == "Completed"
+    assert orchestrator.flow_run(run.id).state_name == "CompletedOnDemand"
     archive.clear()
 
     with open_mirror(deployed.settings) as mirror:
