@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from flows.backfill import backfill
 from onc_mirror.backfill.spanning import BackfillRequest
 from onc_mirror.backfill.story import backfill as backfill_alone
 from onc_mirror.ledger import open_ledger
@@ -65,7 +66,7 @@ def test_a_backfill_is_foreseen_spread_over_child_runs_and_repeated_for_nothing(
     victim = f"{DEVICE}_{since:%Y%m%d}T000000.000Z-SDAQ-MODULE.hdf5"
     archive.fault("zero-tail", filename=victim)
 
-    foreseen = deployed.run(DEPLOYMENT, dry_run=True, **asked)
+    foreseen = deployed.run_here(backfill, dry_run=True, **asked)
 
     assert (foreseen.state_type, foreseen.state_name) == ("COMPLETED", "CompletedDryRun")
     assert "48 to be fetched" in foreseen.message
@@ -90,7 +91,7 @@ def test_a_backfill_is_foreseen_spread_over_child_runs_and_repeated_for_nothing(
     assert not names(deployed, run, "mirror ")
     archive.clear()
 
-    again = deployed.run(DEPLOYMENT, **asked)
+    again = deployed.run_here(backfill, **asked)
 
     assert again.state_name == "CompletedWithHeld"
     assert (report_of(deployed).already, report_of(deployed).quarantined) == (47, 1)

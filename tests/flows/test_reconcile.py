@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from flows.reconcile import reconcile as reconcile_flow
 from onc_mirror.ledger import open_ledger
 from onc_mirror.mirror import open_mirror
 from onc_mirror.reconcile.story import ReconcileRequest, reconcile
@@ -74,7 +75,7 @@ def test_an_emptied_bucket_fails_the_run_and_a_dry_run_writes_nothing(
     before = deployed.objects()
     archive.clear()
 
-    dry = deployed.run(NIGHTLY, devices=[DEVICE], days=1, dry_run=True)
+    dry = deployed.run_here(reconcile_flow, devices=[DEVICE], days=1, dry_run=True)
 
     assert deployed.objects() == before
     run = deployed.run(NIGHTLY, devices=[DEVICE], days=1)

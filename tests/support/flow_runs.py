@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from prefect import Flow, State
 
     from infra.sandbox.orchestrator import FlowRun
     from infra.sandbox.up import Sandbox
@@ -60,6 +61,16 @@ class Deployed:
             run = wait_for_end(self.sandbox, asked.id)
             if not run.was_crowded_out:
                 return run
+
+    def run_here(self, flow: Flow[..., Any], **parameters: Any) -> FlowRun:
+        """Run a flow in this process, on the server and without the worker; after `use`.
+
+        For another run of a flow that a test has had run by the worker: the process of such a run takes seconds to
+        start, and its story is the same.
+        """
+        with temporary_settings({PREFECT_API_URL: f"{self.sandbox.options.prefect_url}/api"}):
+            state: State[Any] = flow(**parameters, return_state=True)
+        return wait_for_end(self.sandbox, str(state.state_details.flow_run_id))
 
     def mirror_without_prefect(self, *devices: str, hours: int) -> list[str]:
         """Mirror the last hours of devices in this process; returns the keys of their objects.
