@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import psutil
@@ -69,7 +69,7 @@ class Deployed:
         start, and its story is the same.
         """
         with temporary_settings({PREFECT_API_URL: f"{self.sandbox.options.prefect_url}/api"}):
-            state: State[Any] = flow(**parameters, return_state=True)
+            state = cast("State[Any]", flow(**parameters, return_state=True))
         return wait_for_end(self.sandbox, str(state.state_details.flow_run_id))
 
     def mirror_without_prefect(self, *devices: str, hours: int) -> list[str]:
