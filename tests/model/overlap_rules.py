@@ -6,14 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import MultipleResults, rule
 
 from onc_mirror.errors import ClaimLostError
 from tests.model import promises
-from tests.model.archive_rules import ArchiveRules
+from tests.model.archive_rules import ArchiveRules, devices
 from tests.model.flow_rules import FlowRules, kinds
 from tests.model.machine import taken_in
 from tests.model.perils import Suspension
+from tests.model.works import backfill_of
 from tests.support.marked_files import SOUND
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ class OverlapRules(ArchiveRules, FlowRules):
         if self.world.now - began < _AWAKE:
             lost = _downloaded(overtaken) & _left_to_others(overtaken)
             assert not lost, f"a run that lives has lost {lost} to another one"
+
+    @rule(target=taken_in, device=devices, count=st.integers(2, 4), effects=st.integers(3, 7))
+    def backfill_beside_the_dead(self, device: str, count: int, effects: int) -> MultipleResults[str]:
+        """A run is killed when it has begun with some files, and a backfill of their day comes right after."""
+        names = self.take_in_an_hour(device=device, count=count)
+        self.checked_run(effects=effects)
+        self.checked_run(backfill_of(self.world.now - timedelta(hours=1)))
+        return names
 
 
 def _downloaded(run: RunSeen) -> set[str]:

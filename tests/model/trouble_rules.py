@@ -9,6 +9,7 @@ from hypothesis.stateful import rule
 
 from infra.sandbox.archive.faults import Kind
 from tests.model.machine import Machine, taken_in
+from tests.model.works import RECONCILE
 from tests.model.world import DEVICES
 from tests.support.memory_archive import COUNTS
 
@@ -91,6 +92,15 @@ class TroubleRules(Machine):
     def listings_are_cut_short(self, device: str, rows: int) -> None:
         """Of restricted data nothing is listed, and a broken pager lists the first rows."""
         self.world.archive.shortened[device] = rows
+
+    @rule(device=st.sampled_from(DEVICES), rows=st.sampled_from([0, 3]), is_counted=st.booleans())
+    def reconcile_what_is_cut_short(self, device: str, rows: int, *, is_counted: bool) -> None:
+        """A night in which listings are cut short, and perhaps nobody counts either."""
+        self.listings_are_cut_short(device=device, rows=rows)
+        if not is_counted:
+            self.archive_does_not_count(count=None)
+        self.checked_run(RECONCILE)
+        self.world.calm()
 
     @rule(name=taken_in, is_lost=st.booleans())
     def object_is_spoilt(self, name: str, *, is_lost: bool) -> None:
