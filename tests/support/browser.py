@@ -1,7 +1,7 @@
 """Debian's Chromium for tests and pictures, without a window: what people see of the Prefect UI.
 
-A Chromium that is asked for (`ONC_MIRROR_TEST_BROWSER=1`) must be there; without that, tests that need one are skipped
-where it is not installed.
+A Chromium that is asked for (`ONC_MIRROR_TEST_BROWSER=1`) must be there; without that, tests that need one are
+skipped where it is not installed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +54,13 @@ def require_browser() -> None:
 
 
 @contextmanager
-def open_browser() -> Iterator[Page]:
+def open_browser(base_url: str) -> Iterator[Page]:
     """A page of a fresh browser, of the same size, language and zone everywhere. Its waits end after 30 s.
 
     While it is open, this thread has an asyncio loop: call nothing of Prefect's client in it.
+
+    Args:
+        base_url: What its addresses begin with.
 
     Raises:
         NoBrowserError: Chromium is not installed.
@@ -67,6 +70,7 @@ def open_browser() -> Iterator[Page]:
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS)) as chromium,
         chromium.new_context(
+            base_url=base_url,
             viewport={"width": _WIDTH, "height": _HEIGHT},
             locale="en-GB",
             timezone_id="UTC",
@@ -75,4 +79,5 @@ def open_browser() -> Iterator[Page]:
         ) as context,
     ):
         context.set_default_timeout(_LONGEST_MS)
+        expect.set_options(timeout=_LONGEST_MS)
         yield context.new_page()
