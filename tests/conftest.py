@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from onc_mirror.ledger import open_ledger
+from onc_mirror.ledger.tables import metadata
 from tests.support.ledgers import LEDGERS, require_postgresql
 from tests.support.postgresql import running_postgresql
 
@@ -111,7 +114,7 @@ def postgresql() -> Iterator[PostgresqlServer]:
 
 
 @pytest.fixture(params=LEDGERS)
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def new_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a ledger that is not there yet, in each of the databases that the tests run on."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'state' / 'ledger.db'}"
@@ -120,3 +123,33 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     database = server.create_database()
     yield server.url(database)
     server.drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def sqlite_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty ledger to copy, which is cheaper than to make one."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.db"
+    open_ledger(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_ledger(postgresql: PostgresqlServer) -> str:
+    """The database of a ledger; the same for all tests of a worker, each of which finds it empty."""
+    database = postgresql.create_database()
+    open_ledger(postgresql.url(database)).close()
+    return database
+
+
+@pytest.fixture(params=LEDGERS)
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty ledger, in each of the databases that the tests run on."""
+    if request.param == "sqlite":
+        path = tmp_path / "state" / "ledger.db"
+        path.parent.mkdir()
+        shutil.copyfile(request.getfixturevalue("sqlite_ledger"), path)
+        return f"sqlite:///{path}"
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    database: str = request.getfixturevalue("postgresql_ledger")
+    server.empty(database, [table.name for table in metadata.sorted_tables])
+    return server.url(database)

@@ -44,10 +44,10 @@ def sqlite_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def connection(ledger_url: str) -> Iterator[Connection]:
+def connection(new_ledger_url: str) -> Iterator[Connection]:
     """A plain connection to a ledger that was opened once."""
-    open_ledger(ledger_url).close()
-    engine = create_engine(ledger_url)
+    open_ledger(new_ledger_url).close()
+    engine = create_engine(new_ledger_url)
     with engine.connect() as plain:
         yield plain
     engine.dispose()
@@ -62,10 +62,10 @@ def test_the_migrations_make_the_tables_that_the_code_uses(connection: Connectio
 
 
 def test_the_extension_of_files_that_an_older_version_listed_is_filled_in(
-    ledger_url: str, connection: Connection
+    new_ledger_url: str, connection: Connection
 ) -> None:
     names = {f"a{number}.TXT": "txt" for number in range(6000)} | {"b": "", "c.tar.gz": "gz"}
-    with open_ledger(ledger_url) as ledger:
+    with open_ledger(new_ledger_url) as ledger:
         ledger.start_run("r", "mirror-hour", NOON)
         ledger.record_listed([archive_file(filename=name) for name in names], run_id="r", now=NOON)
     for table in ("alerts", "tellings", "counters"):
@@ -88,18 +88,18 @@ def test_the_extension_of_files_that_an_older_version_listed_is_filled_in(
     connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     connection.commit()
 
-    open_ledger(ledger_url).close()
+    open_ledger(new_ledger_url).close()
 
     found = connection.execute(text("SELECT filename, extension FROM files"))
     assert {row.filename: row.extension for row in found} == names
 
 
-def test_a_ledger_of_a_newer_version_is_refused_by_name(ledger_url: str, connection: Connection) -> None:
+def test_a_ledger_of_a_newer_version_is_refused_by_name(new_ledger_url: str, connection: Connection) -> None:
     connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     connection.commit()
 
     with pytest.raises(LedgerTooNewError, match=r"newer version of onc-mirror \(schema 9999\)"):
-        open_ledger(ledger_url)
+        open_ledger(new_ledger_url)
 
 
 def test_sqlite_survives_a_kill_and_checks_references(sqlite_path: Path) -> None:
@@ -108,13 +108,13 @@ def test_sqlite_survives_a_kill_and_checks_references(sqlite_path: Path) -> None
     plain.close()
 
 
-def test_processes_that_open_a_fresh_ledger_at_once_all_succeed(ledger_url: str) -> None:
+def test_processes_that_open_a_fresh_ledger_at_once_all_succeed(new_ledger_url: str) -> None:
     program = (
         "import sys, alembic.command; from onc_mirror.ledger import open_ledger\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "with open_ledger(sys.argv[1]) as ledger: print(ledger.watermark('X'))"
     )
-    command = [sys.executable, "-c", program, ledger_url]
+    command = [sys.executable, "-c", program, new_ledger_url]
     with ExitStack() as stack:
         started = [
             stack.enter_context(

@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _ROOT = Path(__file__).parents[2]
 _SCRIPT = _ROOT / "infra" / "sandbox" / "postgresql.sh"
@@ -48,6 +48,13 @@ class PostgresqlServer:
     def drop_database(self, name: str) -> None:
         """Drop a database under whoever is still connected to it."""
         self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def empty(self, database: str, tables: Sequence[str]) -> None:
+        """Delete all rows of some tables, under whoever is still connected to the database."""
+        self._execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")  # noqa: S608 - our own name
+        engine = create_engine(self.url(database), poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text(f"TRUNCATE {', '.join(tables)}"))
 
     @contextmanager
     def gone(self) -> Iterator[None]:
