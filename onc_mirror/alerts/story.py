@@ -25,7 +25,7 @@ from onc_mirror.devices import has_left_water
 from onc_mirror.faults import named
 from onc_mirror.flow_names import CHECKS, HOURLY
 from onc_mirror.report.document import RunReport
-from onc_mirror.report.words import closing_sentence
+from onc_mirror.report.words import closing_sentence, printable
 from onc_mirror.threads import within
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def raise_alerts(mirror: Mirror, flow: str) -> None:
     changed = decide(ledger.read(), facts, after=mirror.settings.alert_after, now=now)
     for alert in changed:
         state = "ended" if alert.ended_at else "open" if alert.opened_at else "not-sure"
-        logger.info("alert=%s subject=%s state=%s detail=%r", alert.cause, alert.subject or "-", state, alert.detail)
+        subject = printable(alert.subject) or "-"  # an archive may list any device code
+        logger.info("alert=%s subject=%s state=%s detail=%r", alert.cause, subject, state, alert.detail)
     ledger.settle(changed, [run.run_id for run in ended], now)
 
 
