@@ -25,8 +25,9 @@ from onc_mirror.devices import has_left_water
 from onc_mirror.faults import named
 from onc_mirror.flow_names import CHECKS, HOURLY
 from onc_mirror.report.document import RunReport
-from onc_mirror.report.words import closing_sentence, printable
+from onc_mirror.report.words import closing_sentence
 from onc_mirror.threads import within
+from onc_mirror.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
