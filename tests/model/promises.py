@@ -157,8 +157,9 @@ def _lies_are_doubted(world: World, run: RunSeen) -> None:
             file.filename
             for file in asked.hidden
             if file.filename not in listed
-            and (file.device_code, file.filename) in run.entries
-            and run.entries[file.device_code, file.filename].is_counted_on
+            and (entry := run.entries.get((file.device_code, file.filename))) is not None
+            and entry.is_counted_on
+            and entry.was_archived_in(asked.archived)  # archived again since, it is not missed
             and file.device_code == code
         }
         many = len(missing) >= max(3, len(listed) / 4) if listed else bool(missing)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import time
+from dataclasses import dataclass, field
+from datetime import datetime, time
 from typing import TYPE_CHECKING
 
 from onc_mirror.model import State
+from onc_mirror.utc import as_utc
 from tests.support.memory_archive import COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from onc_mirror.errors import MirrorError
+    from onc_mirror.model import TimeWindow
     from onc_mirror.report.document import RunReport
     from tests.model.works import Done, Work
     from tests.support.memory_archive import Asked, Shelved
@@ -29,6 +30,13 @@ class Entry:
     key: str | None
     sha256: str | None
     quarantine_key: str | None
+    archived_at: str | None = field(compare=False)
+
+    def was_archived_in(self, window: TimeWindow) -> bool:
+        """Whether the archive took it in then, by what the ledger knows."""
+        return self.archived_at is not None and (
+            window.since <= as_utc(datetime.fromisoformat(self.archived_at)) < window.until
+        )
 
     @property
     def is_counted_on(self) -> bool:

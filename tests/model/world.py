@@ -210,7 +210,9 @@ class World:
 
     def entries(self) -> Mapping[tuple[str, str], Entry]:
         """What the ledger says of every file, by device and name."""
-        columns = "device_code, filename, exact_name, state, reason, attempts, key, sha256, quarantine_key"
+        columns = (
+            "device_code, filename, exact_name, state, reason, attempts, key, sha256, quarantine_key, archived_at"
+        )
         rows = self._query(f"select {columns} from files")  # noqa: S608 - the columns are those above
         return {exact_names(*row[:3]): Entry(*row[3:]) for row in rows}
 
