@@ -35,8 +35,10 @@ def to_datetime(ms: int) -> datetime:
 
 def iso(ms: int) -> str:
     """As the API prints it: `2019-11-23T00:00:00.000Z`."""
-    day, rest = divmod(ms, DAY)
-    return f"{_date(day)}T{rest // HOUR:02}:{rest // _MINUTE % 60:02}:{rest // SECOND % 60:02}.{rest % SECOND:03}Z"
+    hour, rest = divmod(ms, HOUR)
+    if not rest:
+        return _full_hour(hour)
+    return f"{_full_hour(hour)[:13]}:{rest // _MINUTE:02}:{rest // SECOND % 60:02}.{rest % SECOND:03}Z"
 
 
 def stamp(ms: int) -> str:
@@ -44,9 +46,9 @@ def stamp(ms: int) -> str:
     return iso(ms).replace("-", "").replace(":", "")
 
 
-@lru_cache(maxsize=4096)
-def _date(day: int) -> str:
-    return f"{to_datetime(day * DAY):%Y-%m-%d}"
+@lru_cache(maxsize=2**16)
+def _full_hour(hour: int) -> str:
+    return f"{to_datetime(hour * HOUR):%Y-%m-%dT%H:00:00.000Z}"
 
 
 def parse_moment(text: str) -> tuple[int, int]:
