@@ -58,7 +58,7 @@ def test_people_are_told_what_would_be_done_what_was_done_and_what_is_wrong(
 ) -> None:
     archive.fault(Kind.ZERO_TAIL, filename=VICTIM)
 
-    foreseen = in_process(*TWO_DAYS, "--dry-run")
+    foreseen = in_process(*TWO_DAYS, "--dry-run", **QUICK)
 
     assert foreseen.code == 0
     assert f"{DEVICE}  2022-05-01     24" in foreseen.out
@@ -67,14 +67,14 @@ def test_people_are_told_what_would_be_done_what_was_done_and_what_is_wrong(
     )
     assert "How long that takes is unknown: no earlier run was measured." in foreseen.out
 
-    done = in_process(*TWO_DAYS)
+    done = in_process(*TWO_DAYS, **QUICK)
 
     assert done.code == 3
     assert re.search(
         r"(\d+) of \1 files of 1 device accounted for, data of 2022-04-30 to 2022-05-01: 47 mirrored", done.out
     )
     assert re.search(rf"Look at {re.escape(VICTIM)} \([a-z-]+\)\.", done.out)
-    again = in_process(*TWO_DAYS, "--dry-run")
+    again = in_process(*TWO_DAYS, "--dry-run", **QUICK)
     assert "0 to be fetched" in again.out
     further = in_process("backfill", "-d", DEVICE, "--since", "2022-04-29", "--until", "P2D", "--dry-run", "--json")
     assert further.json["seconds"] > 0

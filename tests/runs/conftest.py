@@ -37,8 +37,14 @@ def bench_in(
     return made
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where archives that no other test uses find the files that others of them have made."""
+    return tmp_path_factory.mktemp("lone-archives")
+
+
 @pytest.fixture
-def lone_mirror(tmp_path: Path) -> Iterator[Bench]:
+def lone_mirror(templates: Path, tmp_path: Path) -> Iterator[Bench]:
     """A mirror of an archive that no other test uses: what is done to it cannot be undone at once."""
-    with running_archive(tmp_path / "archive-state") as archive:
+    with running_archive(templates) as archive:
         yield bench(archive, tmp_path)

@@ -1,15 +1,22 @@
-"""Every fault of the archive, injected while an hour of one device is mirrored."""
+"""Every fault of the archive, injected while some hours of one device are mirrored."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.sandbox.archive.faults import Kind
+from tests.support.mirrors import NOON, bench
+from tests.support.promises import broken_promises, look_around
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onc_mirror.report.document import RunReport
+    from tests.support.archive import RunningArchive
     from tests.support.mirrors import Bench
 
 DEVICE = "TUMSTANDARDMODULE001"
@@ -64,81 +71,149 @@ def ids(cases: list[Any]) -> list[str]:
     return ["-".join([case[0], *(f"{key}={value}" for key, value in case[1].items())]) for case in cases]
 
 
-@pytest.mark.parametrize(("kind", "fields"), CURED, ids=ids(CURED))
-def test_a_fault_that_passes_is_retried_and_leaves_no_trace(
-    mirror: Bench, kind: Kind, fields: dict[str, Any]
-) -> None:
-    mirror.archive.fault(kind, filename=VICTIM, endpoint="download", count=1, **fields)
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What came of a run that met many faults, each on a file of its own, and of the run after they ended.
 
-    report = mirror.run(devices=(DEVICE,))
+    Attributes:
+        mirror: As the second run left it.
+        victims: The file of each fault, by its id.
+        unmet: Faults that struck nothing.
+        first: The report of the run that met them.
+        states: State and reason of every file after it.
+        keys: The objects after it.
+        broken: Promises that did not hold after either run.
+        second: The report of the run after they ended.
+    """
 
-    assert report.mirrored == 2
-    assert report.exit_code == 0
-    assert not mirror.archive.faults.all(), "the fault never struck"
-    mirror.assert_promises_hold(report)
-
-
-@pytest.mark.parametrize(("kind", "fields", "decision", "reason", "exit_code"), LASTING, ids=ids(LASTING))
-def test_a_fault_that_stays_costs_its_file_only_until_it_has_passed(  # noqa: PLR0913, PLR0917 - the columns of a table
-    mirror: Bench, kind: Kind, fields: dict[str, Any], decision: str, reason: str, exit_code: int
-) -> None:
-    mirror.archive.fault(kind, filename=VICTIM, endpoint=None if kind is Kind.GONE_BETWEEN else "download", **fields)
-
-    report = mirror.run(devices=(DEVICE,))
-
-    (bad,) = report.attention
-    assert (bad.decision, bad.reason) == (decision, reason)
-    assert bad.filename == VICTIM
-    assert bad.detail
-    assert report.mirrored == 1
-    assert report.exit_code == exit_code
-    state, known = mirror.ledger_states(DEVICE)[bad.filename]
-    assert (state, known) == ("held" if decision == "failed" else decision, bad.reason)
-    assert not any(bad.filename in key for key in mirror.objects("raw/"))
-    assert any(bad.filename in key for key in mirror.objects("quarantine/")) == (decision == "quarantined")
-    mirror.assert_promises_hold(report)
-
-    if decision in {"failed", "held"}:
-        assert_taken_up_by_the_next_run(mirror)
+    mirror: Bench
+    victims: dict[str, str]
+    unmet: set[str | None]
+    first: RunReport
+    states: dict[str, tuple[str, str]]
+    keys: set[str]
+    broken: list[str]
+    second: RunReport
 
 
-def assert_taken_up_by_the_next_run(mirror: Bench) -> None:
+def meet(mirror: Bench, cases: list[Any], **count: int) -> Met:
+    hours = range(1, len(cases) + 1)
+    victims = {
+        case: f"{DEVICE}_{NOON - timedelta(hours=hour):%Y%m%dT%H0000.000Z}-SDAQ-MODULE.hdf5"
+        for case, hour in zip(ids(cases), hours, strict=True)
+    }
+    for (kind, fields, *_), victim in zip(cases, victims.values(), strict=True):
+        endpoint = None if kind is Kind.GONE_BETWEEN else "download"
+        mirror.archive.fault(kind, filename=victim, endpoint=endpoint, **count, **fields)
+
+    # One file more, so that there is one that no fault strikes.
+    first = mirror.run(devices=(DEVICE,), since=mirror.now - timedelta(hours=len(cases) + 1))
+
+    unmet = {fault.filename for fault in mirror.archive.faults.all().values()}
+    states, keys = mirror.ledger_states(DEVICE), set(mirror.objects())
+    broken = broken_promises(look_around(mirror.archive, mirror.settings, first))
     mirror.archive.faults.clear()
     mirror.settings = mirror.settings.model_copy(update={"overlap": timedelta(0)})
     mirror.turn(mirror.now + timedelta(minutes=40))
+    second = mirror.run(devices=(DEVICE,))
+    broken += broken_promises(look_around(mirror.archive, mirror.settings, second))
+    return Met(mirror, victims, unmet, first, states, keys, broken, second)
 
-    report = mirror.run(devices=(DEVICE,))
 
-    assert any(VICTIM in key for key in mirror.objects("raw/"))
-    assert report.exit_code == 0
-    mirror.assert_promises_hold(report)
+@pytest.fixture(scope="module")
+def new_mirror(one_archive: RunningArchive, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Bench]:
+    def made() -> Bench:
+        one_archive.faults.clear()
+        return bench(one_archive, tmp_path_factory.mktemp("mirror"))
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def passed(new_mirror: Callable[[], Bench]) -> tuple[Met, ...]:
+    """Runs that met all faults that strike once; one that hits every connection comes alone."""
+    return meet(new_mirror(), CURED[:1], count=1), meet(new_mirror(), CURED[1:], count=1)
+
+
+@pytest.fixture(scope="module")
+def stayed(new_mirror: Callable[[], Bench]) -> dict[int, Met]:
+    """By exit code the run that met all faults that stay and have that."""
+    codes = sorted({case[-1] for case in LASTING})
+    return {code: meet(new_mirror(), [case for case in LASTING if case[-1] == code]) for code in codes}
+
+
+@pytest.mark.parametrize("case", ids(CURED))
+def test_a_fault_that_passes_is_retried_and_leaves_no_trace(passed: tuple[Met, ...], case: str) -> None:
+    (met,) = [met for met in passed if case in met.victims]
+    victim = met.victims[case]
+
+    assert victim not in met.unmet, "the fault never struck"
+    assert any(victim in key for key in met.keys if key.startswith("raw/"))
+    assert met.states[victim] == ("mirrored", "")
+    assert (met.first.mirrored, met.first.exit_code) == (len(met.victims) + 1, 0)
+    assert met.broken == []
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "reason"),
-    [
-        (Kind.SERVER_ERROR, {}, "archive-busy"),
-        (Kind.STALL, {}, "stalled"),
-        (Kind.RESET, {}, "truncated-body"),
-        (Kind.HTML, {}, "garbled-answer"),
-        (Kind.GARBLED_JSON, {}, "garbled-answer"),
-        (Kind.TOO_MANY_REQUESTS, {"seconds": 0.1}, "archive-busy"),
-        (Kind.STATUS, {"status": 403}, "request-rejected"),
-    ],
+    ("case", "decision", "reason", "exit_code"),
+    [(case, *expected) for case, (_, _, *expected) in zip(ids(LASTING), LASTING, strict=True)],
+    ids=ids(LASTING),
 )
-def test_a_device_that_cannot_be_listed_fails_the_run_and_stops_nobody(
-    mirror: Bench, kind: Kind, fields: dict[str, Any], reason: str
+def test_a_fault_that_stays_costs_its_file_only_until_it_has_passed(
+    stayed: dict[int, Met], case: str, decision: str, reason: str, exit_code: int
 ) -> None:
-    mirror.archive.fault(kind, device=DEVICE, endpoint="device", **fields)
+    met = stayed[exit_code]
+    victim = met.victims[case]
 
-    report = mirror.run(devices=(DEVICE, OTHER))
+    (bad,) = [file for file in met.first.attention if file.filename == victim]
+    assert (bad.decision, bad.reason) == (decision, reason)
+    assert bad.detail
+    assert len(met.first.attention) == len(met.victims)
+    assert (met.first.mirrored, met.first.exit_code) == (1, exit_code)
+    assert met.states[victim] == ("held" if decision == "failed" else decision, reason)
+    assert not any(victim in key for key in met.keys if key.startswith("raw/"))
+    assert any(victim in key for key in met.keys if key.startswith("quarantine/")) == (decision == "quarantined")
 
-    (error,) = report.errors
-    assert (error.device, error.reason) == (DEVICE, reason)
+    if decision in {"failed", "held"}:
+        assert any(victim in key for key in met.mirror.objects("raw/"))
+    assert met.second.exit_code == 0
+    assert met.broken == []
+
+
+UNLISTED: list[tuple[Kind, dict[str, Any], str]] = [
+    (Kind.SERVER_ERROR, {}, "archive-busy"),
+    (Kind.STALL, {}, "stalled"),
+    (Kind.RESET, {}, "truncated-body"),
+    (Kind.HTML, {}, "garbled-answer"),
+    (Kind.GARBLED_JSON, {}, "garbled-answer"),
+    (Kind.TOO_MANY_REQUESTS, {"seconds": 0.1}, "archive-busy"),
+    (Kind.STATUS, {"status": 403}, "request-rejected"),
+]
+DEVICES = (
+    DEVICE,
+    "TUMSTANDARDMODULE003",
+    "TUMPMTSPECTROMETER001",
+    "TUMPMTSPECTROMETER002",
+    "TUMLIDAR001",
+    "TUMLIDAR002",
+    "TUMMUONTRACKER001",
+)
+
+
+def test_devices_that_cannot_be_listed_fail_the_run_and_stop_nobody(mirror: Bench) -> None:
+    for (kind, fields, _), device in zip(UNLISTED, DEVICES, strict=True):
+        mirror.archive.fault(kind, device=device, endpoint="device", **fields)
+
+    report = mirror.run(devices=(*DEVICES, OTHER))
+
+    expected = {device: reason for device, (_, _, reason) in zip(DEVICES, UNLISTED, strict=True)}
+    assert {error.device: error.reason for error in report.errors} == expected
+    assert len(report.errors) == len(expected)
     assert report.mirrored == 2
     assert report.exit_code == 1
     with mirror.open() as parts:
-        assert parts.ledger.watermark(DEVICE) == mirror.now - timedelta(hours=1)  # where its first window began
+        # Where its first window began.
+        assert {parts.ledger.watermark(device) for device in DEVICES} == {mirror.now - timedelta(hours=1)}
         assert parts.ledger.watermark(OTHER) == mirror.now
     mirror.assert_promises_hold(report)
 

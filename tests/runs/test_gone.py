@@ -41,9 +41,9 @@ class EmptyingArchive(NoWatcher):
 
 
 @pytest.fixture
-def young_mirror(tmp_path: Path) -> Iterator[Bench]:
+def young_mirror(templates: Path, tmp_path: Path) -> Iterator[Bench]:
     """A mirror of an archive that can list all it has in a moment."""
-    with running_archive(tmp_path / "archive-state", ArchiveConfig(data_start=NOON - 24 * HOUR)) as archive:
+    with running_archive(templates, ArchiveConfig(data_start=NOON - 24 * HOUR)) as archive:
         yield bench(archive, tmp_path)
 
 

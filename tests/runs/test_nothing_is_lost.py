@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.sandbox.archive.faults import Kind
+from infra.sandbox.archive.sea import Span
+from infra.sandbox.archive.times import to_ms
 from onc_mirror.errors import UnknownDeviceError
 from onc_mirror.selection import Selection
 from tests.support.mirrors import DEVICE, VICTIM, bench
@@ -46,8 +48,7 @@ def test_a_clock_that_runs_ahead_of_the_archive_loses_nothing(mirror: Bench) -> 
     archived_since = start - timedelta(hours=1)
     wanted = {
         row["filename"]
-        for row in mirror.archive.rows(DEVICE, extension="hdf5")
-        if row["archivedDate"] >= f"{archived_since:%Y-%m-%dT%H:%M:%S}"
+        for row in mirror.archive.rows(DEVICE, extension="hdf5", archived=Span(since=to_ms(archived_since)))
     }
     assert len(wanted) > 10
     assert wanted <= mirrored_names(mirror)

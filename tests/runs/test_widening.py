@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.sandbox.archive.sea import Span
+from infra.sandbox.archive.times import to_ms
 from onc_mirror.run import plans
 from onc_mirror.selection import Selection
 from tests.support.mirrors import DEVICE, bench
@@ -105,8 +107,9 @@ def test_a_device_that_was_left_out_is_caught_up_with_from_where_it_stood(mirror
         mirror.run(devices=(DEVICE,))
     left_out = {
         row["filename"]
-        for row in mirror.archive.rows(OTHER, extension="hdf5")
-        if f"{mirror.now - timedelta(hours=6):%Y-%m-%dT%H:%M}" <= row["archivedDate"]
+        for row in mirror.archive.rows(
+            OTHER, extension="hdf5", archived=Span(since=to_ms(mirror.now - timedelta(hours=6)))
+        )
     }
     assert mirrored(mirror, OTHER) == before
     assert left_out - before
