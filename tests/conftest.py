@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from onc_mirror.ledger import open_ledger
 from onc_mirror.ledger.tables import metadata
-from tests.support.ledgers import LEDGERS, require_postgresql
+from tests.support.ledgers import LEDGERS, empty_sqlite_ledger, require_postgresql
 from tests.support.postgresql import running_postgresql
 
 if TYPE_CHECKING:
@@ -126,14 +125,6 @@ def new_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[s
 
 
 @pytest.fixture(scope="session")
-def sqlite_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty ledger to copy, which is cheaper than to make one."""
-    path = tmp_path_factory.mktemp("ledger") / "ledger.db"
-    open_ledger(f"sqlite:///{path}").close()
-    return path
-
-
-@pytest.fixture(scope="session")
 def postgresql_ledger(postgresql: PostgresqlServer) -> str:
     """The database of a ledger; the same for all tests of a worker, each of which finds it empty."""
     database = postgresql.create_database()
@@ -147,7 +138,7 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         path = tmp_path / "state" / "ledger.db"
         path.parent.mkdir()
-        shutil.copyfile(request.getfixturevalue("sqlite_ledger"), path)
+        path.write_bytes(empty_sqlite_ledger())
         return f"sqlite:///{path}"
     server: PostgresqlServer = request.getfixturevalue("postgresql")
     database: str = request.getfixturevalue("postgresql_ledger")

@@ -93,7 +93,7 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_fetch(
 
 
 def test_planning_costs_microseconds_per_file(ledger: Ledger) -> None:
-    files = [archive_file(number) for number in range(20_000)]
+    files = [archive_file(number) for number in range(5_000)]
     frame = listing_frame(files)
     ledger.record_listed(files, run_id=RUN, now=NOON)
     entries = ledger.entries(DEVICE)
@@ -101,8 +101,8 @@ def test_planning_costs_microseconds_per_file(ledger: Ledger) -> None:
     began = time.process_time()
     decided = plan(frame, entries, TXT_OR_HDF5, now=NOON, device_code=DEVICE)
 
-    assert len(decided) == 20_000
-    assert time.process_time() - began < 1
+    assert len(decided) == 5_000
+    assert time.process_time() - began < 0.25
 
 
 _moments = st.sampled_from([None, NOON, SOON])

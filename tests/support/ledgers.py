@@ -7,9 +7,13 @@ it they run on SQLite, and on PostgreSQL where that is installed.
 from __future__ import annotations
 
 import os
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import pytest
 
+from onc_mirror.ledger import open_ledger
 from tests.support.postgresql import missing_postgresql
 
 KNOWN = ("sqlite", "postgresql")
@@ -18,6 +22,15 @@ LEDGERS = _ASKED.split(",") if _ASKED else list(KNOWN)
 
 if unknown := set(LEDGERS) - set(KNOWN):
     raise pytest.UsageError(f"ONC_MIRROR_TEST_LEDGERS knows {', '.join(KNOWN)}, not {', '.join(unknown)}.")
+
+
+@cache
+def empty_sqlite_ledger() -> bytes:
+    """The file of an empty ledger, to copy: that is cheaper than to make one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        open_ledger(f"sqlite:///{path}").close()
+        return path.read_bytes()
 
 
 def require_postgresql() -> None:

@@ -17,6 +17,7 @@ from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.settings import MirrorSettings, load_settings
 from onc_mirror.store import ObjectStore, open_store
 from onc_mirror.validation import Validator
+from tests.support.ledgers import empty_sqlite_ledger
 from tests.support.promises import broken_promises, look_around
 
 if TYPE_CHECKING:
@@ -97,7 +98,12 @@ def bench(archive: RunningArchive, folder: Path, **overrides: Any) -> Bench:
         "retry_delays_s": (0.05, 0.3),
     }
     archive.set_clock(NOON)
-    return Bench(archive, load_settings(**chosen | overrides))
+    settings = load_settings(**chosen | overrides)
+    ledger = settings.state_dir / "ledger.db"
+    if settings.ledger == f"sqlite:///{ledger}" and not ledger.exists():
+        ledger.parent.mkdir(exist_ok=True)
+        ledger.write_bytes(empty_sqlite_ledger())
+    return Bench(archive, settings)
 
 
 def on_ladder(mirror: Bench, delays: tuple[timedelta, ...]) -> Bench:
