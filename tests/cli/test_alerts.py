@@ -35,7 +35,7 @@ def test_what_was_told_when_the_mirror_was_killed_is_told_again_and_then_no_more
 ) -> None:
     told = {"ONC_MIRROR_ALERT_WEBHOOK": hook.url, "ONC_TOKEN": WRONG, "ONC_MIRROR_ALERT_TIMEOUT_S": "1"}
     hook.silent = True
-    variables = told | {"ONC_MIRROR_ALERT_TIMEOUT_S": "60"}
+    variables = told | {"ONC_MIRROR_ALERT_TIMEOUT_S": "4"}
     with console.start("mirror", "-d", "TUMLIDAR001", variables=variables) as process:
         hook.wait_for_requests(1)
         process.kill()
