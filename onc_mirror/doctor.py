@@ -136,8 +136,11 @@ def _check_scratch(settings: MirrorSettings) -> Iterator[Finding]:
             yield _check_validation(validator, folder)
     except SettingsError as error:
         yield _bad("scratch", error)
-    except (MirrorError, OSError) as error:
+    except MirrorError as error:
         yield Finding("scratch", ok=False, detail=str(error), remedy=f"Check {settings.scratch_variable}.")
+    except OSError as error:
+        detail = f"{settings.scratch} cannot be used ({error.strerror})."
+        yield Finding("scratch", ok=False, detail=detail, remedy=f"Check {settings.scratch_variable}.")
 
 
 def _check_validation(validator: Validator, folder: Path) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,16 +43,17 @@ def alerts(context: click.Context, *, is_test: bool, as_json: bool) -> None:
     settings = load_settings(LedgerSettings)
     told: tuple[Telling, ...] = ()
     found: list[Alert] = []
-    with (
-        suppress(NoLedgerError),
-        open_ledger(settings.ledger, variable=settings.ledger_variable, create=False) as ledger,
-    ):
-        found = [alert for alert in ledger.alerts.read() if alert.is_open]
-        told = ledger.alerts.tellings()
+    nothing = "There is no open alert."
+    try:
+        with open_ledger(settings.ledger, variable=settings.ledger_variable, create=False) as ledger:
+            found = [alert for alert in ledger.alerts.read() if alert.is_open]
+            told = ledger.alerts.tellings()
+    except NoLedgerError as error:
+        nothing = str(error)
     if as_json:
         click.echo(json.dumps({"alerts": [{**alert_json(one), "told": _told(one, told)} for one in found]}, indent=2))
     elif not found:
-        print_text("There is no open alert.")
+        print_text(nothing)
     else:
         print_table("Open alerts", _COLUMNS, [_row(one, told) for one in found])
 
