@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +85,8 @@ class Mother:
         if with_children:
             victims += victims[0].children(recursive=True)
         for victim in victims:
-            victim.kill()
+            with suppress(psutil.NoSuchProcess):  # a validation process of a run that has just ended
+                victim.kill()
 
     def kill_a_child(self) -> None:
         """Kill the first process that the process starts, as soon as it has; not the process itself.
