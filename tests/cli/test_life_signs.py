@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from tests.support.console import Console
 
-DEVICE = "TUMPMTSPECTROMETER001"
+DEVICE = "TUMSTANDARDMODULE001"
 WINDOW = ("--since", "2022-05-02T11:00", "--until", "PT1H")
 DAY_S = 86_400.0
 
 
 def test_a_run_without_a_terminal_says_on_stderr_what_it_does_and_where_to(console: Console) -> None:
     for command, day in (("mirror", WINDOW), ("backfill", ("--since", "2022-05-01", "--until", "2022-05-02"))):
-        answer = console.run(command, "-d", DEVICE, *day)
+        answer = console.run(command, "-d", DEVICE, *day, ONC_MIRROR_BACKFILL_REQUESTS_PER_S="1000")
 
         (line,) = answer.err.splitlines()
         store = f"file://{console.folder / 'bucket'}"
