@@ -187,7 +187,8 @@ def test_the_token_is_nowhere_however_requests_fail(deployed: Deployed, archive:
     archive.fault("connect-timeout", filename=f"{DEVICE}_*-SDAQ-TRBCOUNTER.hdf5", seconds=5)
     archive.fault("garbled-json", device="TUMLIDAR001", endpoint="device")
     archive.fault("status", device="TUMLIDAR002", endpoint="device", status=403)
-    from_prefect = Deployed(deployed.sandbox, deployed.environment | {"ONC_TOKEN": ""})
+    impatient = {"ONC_MIRROR_STALL_TIMEOUT_S": "1", "ONC_MIRROR_CONNECT_TIMEOUT_S": "1"}
+    from_prefect = Deployed(deployed.sandbox, deployed.environment | impatient | {"ONC_TOKEN": ""})
     with secret_block(deployed.sandbox, TOKEN_BLOCK, DEFAULT_TOKEN):
         run = from_prefect.run(devices=[DEVICE, "TUMLIDAR001", "TUMLIDAR002"], **hour())
 

@@ -78,7 +78,7 @@ def test_an_emptied_bucket_fails_the_run_and_a_dry_run_writes_nothing(
     dry = deployed.run_here(reconcile_flow, devices=[DEVICE], days=1, dry_run=True)
 
     assert deployed.objects() == before
-    run = deployed.run(NIGHTLY, devices=[DEVICE], days=1)
+    run = deployed.run_here(reconcile_flow, devices=[DEVICE], days=1)
 
     for one in (dry, run):
         assert one.state_type == "FAILED"

@@ -57,7 +57,7 @@ def pass_the_ladder(mirror: Bench, device: str = DEVICE) -> None:
     ],
 )
 def test_an_outage_over_the_whole_ladder_gives_up_no_file(mirror: Bench, kind: Kind, fields: dict[str, Any]) -> None:
-    patience_s = 2.0 if kind is Kind.STALL else 30.0
+    patience_s = 1.0 if kind is Kind.STALL else 30.0
     mirror.settings = mirror.settings.model_copy(update={"hold_delays": SHORT_LADDER, "stall_timeout_s": patience_s})
     mirror.archive.fault(kind, endpoint="download", **fields)
     pass_the_ladder(mirror)

@@ -12,7 +12,7 @@ from onc_mirror.model import ArchiveFile
 
 DEVICE = "TUMLIDAR001"
 # Frames and ledgers cost milliseconds per example, and a busy machine is no failure. Examples may share a ledger.
-bounded = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+bounded = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 BEGIN = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
