@@ -143,10 +143,6 @@ class Experiment:
         self.mother.kill_a_child()
         return self._aftermath(world, self.mother.wait())
 
-    def remove(self) -> None:
-        """Remove what all its worlds are copied from."""
-        self.model.remove()
-
     def _next_hour(self) -> World:
         begin_next_hour(self.grounds.archive, self.flow)
         world = self.grounds.copy_of(self.model)

@@ -61,5 +61,4 @@ def experimenting(place: Place, folder: Path, server_of: Callable[[str], Any]) -
     with watched_archive(folder / "archive") as archive, running_mother(folder / "said") as mother:
         experiment = Experiment(Grounds(archive, folder / "worlds", endpoint, server), mother, place.flow)
         experiment.prepare()
-        yield experiment
-        experiment.remove()
+        yield experiment  # what it leaves on the servers ends with them; they may be gone by now
