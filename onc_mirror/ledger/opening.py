@@ -113,8 +113,13 @@ def _parse(url: str) -> URL:
     return parsed.set(drivername="sqlite")
 
 
+def _is_path(url: URL, place: str) -> bool:
+    """Whether the ledger is a file that we look after: no server's database, and no URI of SQLite's own."""
+    return url.get_backend_name() == "sqlite" and not place.startswith("file:")
+
+
 def _look_for(url: URL, place: str, variable: str) -> None:
-    if url.get_backend_name() != "sqlite" or place.startswith("file:") or Path(place).exists():
+    if not _is_path(url, place) or Path(place).exists():
         return
     for folder in Path(place).parents:
         if folder.exists() and not folder.is_dir():
@@ -123,7 +128,7 @@ def _look_for(url: URL, place: str, variable: str) -> None:
 
 
 def _make_folder(url: URL, place: str, variable: str) -> None:
-    if url.get_backend_name() != "sqlite" or place.startswith("file:"):
+    if not _is_path(url, place):
         return
     try:
         Path(place).parent.mkdir(parents=True, exist_ok=True)

@@ -191,11 +191,11 @@ def list_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) ->
     gathered = inquiry.nothing_yet()
     with side_by_side(mirror.settings.concurrency, "list") as pool:
         delays = mirror.settings.retry_delays_s
-        waiting = [
-            (device, pool.submit(with_retries, partial(list_device, mirror, inquiry, device), delays, name))
-            for device, name in ((device, f"listing of {device.code}") for device in devices)
-        ]
-    for device, future in waiting:
+        waiting = []
+        for device in devices:
+            listing = partial(list_device, mirror, inquiry, device)
+            waiting.append(pool.submit(with_retries, listing, delays, f"listing of {device.code}"))
+    for device, future in zip(devices, waiting, strict=True):
         gather(gathered, device, future.result)
     return gathered
 
