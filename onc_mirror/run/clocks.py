@@ -27,6 +27,9 @@ APART = timedelta(minutes=5)
 FIRST_WINDOW = timedelta(hours=1)
 """From how far back a device is listed for the first time."""
 
+LONGEST_WINDOW = timedelta(days=31)
+"""What a run asks of a device at most: all its rows are in memory, some 3 kB each with their plan and report."""
+
 _TOLERANCE = timedelta(seconds=2)
 
 

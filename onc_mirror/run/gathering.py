@@ -20,7 +20,7 @@ from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.report.document import DeviceError
 from onc_mirror.report.failures import failure_of, unreached
 from onc_mirror.retrying import with_retries
-from onc_mirror.run.clocks import FIRST_WINDOW, UNKNOWN, doubt_watermark, watermark_by
+from onc_mirror.run.clocks import FIRST_WINDOW, LONGEST_WINDOW, UNKNOWN, doubt_watermark, watermark_by
 from onc_mirror.run.doubting import REASON as SUSPICIOUS
 from onc_mirror.run.doubting import examine
 from onc_mirror.run.exact_lists import list_exactly
@@ -136,6 +136,9 @@ def begin_inquiry(run: Run, request: MirrorRequest, read: Callable[[], ArchiveCl
         run: The run.
         request: What it is asked.
         read: `read_clock` with the caller's retries around it.
+
+    Raises:
+        SettingsError: The window that is asked for is longer than `LONGEST_WINDOW`.
     """
     clock, unreachable = None, None
     try:
@@ -143,7 +146,14 @@ def begin_inquiry(run: Run, request: MirrorRequest, read: Callable[[], ArchiveCl
     except UnreachableError as error:
         unreachable = error
     latest = run.began_at if clock is None else clock.until
-    return Inquiry(run, request, min(request.until or latest, latest), clock, unreachable)
+    until = min(request.until or latest, latest)
+    if request.since is not None and until - request.since > LONGEST_WINDOW:
+        raise SettingsError(
+            f"A run takes what was archived in at most {LONGEST_WINDOW.days} days, and {request.since:%Y-%m-%d} to"
+            f" {until:%Y-%m-%d} are {(until - request.since).days}. Take a shorter window, or `onc-mirror backfill`,"
+            " which goes through any range of days of data."
+        )
+    return Inquiry(run, request, until, clock, unreachable)
 
 
 def devices_of(mirror: Mirror, inquiry: Inquiry, data: TimeWindow | None = None) -> tuple[Device, ...]:
@@ -277,12 +287,16 @@ def device_window(
 ) -> TimeWindow:
     """The archive-time window of one device: from where it is asked for, else from behind its watermark.
 
+    After an outage of months it ends `LONGEST_WINDOW` after its begin, and the next run goes on from there.
+
     >>> from datetime import UTC, datetime, timedelta
     >>> noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
     >>> device_window(None, timedelta(hours=1), None, noon).since.hour
     10
     >>> device_window(noon - timedelta(days=2), timedelta(hours=1), None, noon).since.isoformat()
     '2026-11-20T11:00:00+00:00'
+    >>> device_window(noon - timedelta(days=365), timedelta(hours=1), None, noon).until.isoformat()
+    '2025-12-23T11:00:00+00:00'
     """
     if since is not None:
         if since >= until:
@@ -291,4 +305,4 @@ def device_window(
     begin = (watermark or until - FIRST_WINDOW) - overlap
     if begin >= until:  # the clock went back, or the window asked for ends before the watermark
         begin = until - FIRST_WINDOW - overlap
-    return TimeWindow(begin, until)
+    return TimeWindow(begin, min(until, begin + LONGEST_WINDOW))

@@ -120,7 +120,7 @@ def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: Sequence[
     if run.flow == HOURLY:
         tally.take_up(_taken_up(gathered, outcomes))
     tally.fail(*gathered.errors)
-    return close_run(mirror, run, tally, (gathered.since, gathered.until))
+    return close_run(mirror, run, tally, (gathered.since, _listed_until(gathered)))
 
 
 def close_run(mirror: Mirror, run: Run, tally: Tally, window: tuple[datetime | None, datetime | None]) -> RunReport:
@@ -181,6 +181,14 @@ def _break_off(mirror: Mirror, run: Run, reason: str, detail: str) -> None:
 def _publish_report(mirror: Mirror, run: Run, report: RunReport) -> None:
     key = report_key(run.flow, run.run_id, run.began_at)
     mirror.store.write(key, report.to_json().encode(), "application/json")
+
+
+def _listed_until(gathered: Gathered) -> datetime | None:
+    """Up to when all devices were listed: earlier than asked while one of them still catches up."""
+    if gathered.until is None:
+        return None
+    ends = (listing.window.until for listing in gathered.listings if listing.window is not None)
+    return min([gathered.until, *ends])
 
 
 def _taken_up(gathered: Gathered, outcomes: Iterable[Outcome]) -> int:

@@ -1,4 +1,4 @@
-"""An outage of the archive's downloads, listings answering, longer than the ladder: no file is given up for it."""
+"""Outages longer than the ladder, or than a run can make up for: no file is given up, none is passed by."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.sandbox.archive.faults import Kind
+from onc_mirror.errors import SettingsError
+from onc_mirror.model import TimeWindow
+from onc_mirror.run.clocks import LONGEST_WINDOW
 from tests.support.mirrors import on_ladder
 
 if TYPE_CHECKING:
@@ -90,3 +93,29 @@ def test_one_bad_file_among_good_ones_is_given_up(mirror: Bench) -> None:
 
     assert mirror.ledger_states(CROWDED_DEVICE)[VICTIM_IN_CROWD] == ("quarantined", "wrong-body")
     assert states(mirror, CROWDED_DEVICE) == {"mirrored", "quarantined"}
+
+
+def test_a_mirror_that_was_off_for_long_makes_up_for_it_a_bounded_window_at_a_time(mirror: Bench) -> None:
+    mirror.settings = mirror.settings.model_copy(update={"extensions": ("none",)})
+    mirror.run(devices=(DEVICE,))
+    began = mirror.watermark(DEVICE)
+    assert began is not None
+    back = began + LONGEST_WINDOW + timedelta(days=1)
+    mirror.turn(back)
+
+    first, caught_up = mirror.run(devices=(DEVICE,)), mirror.watermark(DEVICE)
+    second = mirror.run(devices=(DEVICE,))
+    with mirror.open() as parts:
+        archived = parts.archive.list_files(DEVICE, archived=TimeWindow(began, back)).files
+
+    assert caught_up == began - mirror.settings.overlap + LONGEST_WINDOW
+    assert (first.until, first.exit_code) == (caught_up, 0), "it says up to when it has listed"
+    assert mirror.watermark(DEVICE) == second.until == back
+    assert {file.filename for file in archived} <= mirror.ledger_states(DEVICE).keys()
+
+
+def test_a_window_too_long_for_one_run_is_refused_before_anything_is_listed(mirror: Bench) -> None:
+    with pytest.raises(SettingsError, match=r"at most 31 days.*backfill"):
+        mirror.run(devices=(DEVICE,), since=mirror.now - timedelta(days=365))
+
+    assert mirror.ledger_states(DEVICE) == {}
