@@ -6,23 +6,5 @@
 #
 # Exit codes: 0 done, 2 usage, 3 Chromium is not installed. CHROMIUM_DIR is where to look before the PATH.
 set -euo pipefail
-HERE=$(dirname "$(realpath "$0")")
-
-find_program() {
-    PATH="${CHROMIUM_DIR:+$CHROMIUM_DIR:}$PATH" command -v chromium || return 3
-}
-
-[ $# = 1 ] || set -- usage
-case $1 in
-install) find_program >/dev/null || "$HERE/debian_packages.sh" chromium ;;
-find)
-    find_program || {
-        echo "chromium.sh: Chromium is not installed; run: $0 install" >&2
-        exit 3
-    }
-    ;;
-*)
-    echo "usage: chromium.sh install | find" >&2
-    exit 2
-    ;;
-esac
+. "$(dirname "$(realpath "$0")")/debian_program.sh"
+debian_program Chromium chromium "${CHROMIUM_DIR:-}" chromium "$@"

@@ -8,12 +8,13 @@
 #   postgresql.sh start DIR    bring it back with what was committed, on the same port
 #
 # Exit codes: 0 done, 1 the server does not come up (its log is shown), 2 usage, 3 PostgreSQL is not installed.
-# Its superuser is `onc`, without a password. As root, the server runs as `nobody`: PostgreSQL refuses root. Nothing is
+# Its superuser is `onc`, without a password, or with that of the file POSTGRESQL_PASSWORD_FILE. As root, the server runs as `nobody`: PostgreSQL refuses root. Nothing is
 # synced to disk: it survives its own kill, not the machine's.
 #
 # POSTGRESQL_DIR is where to look for its versions before the PATH, if not in Debian's folder.
 set -euo pipefail
 DEBIAN=${POSTGRESQL_DIR:-/usr/lib/postgresql}
+PASSWORD_FILE=${POSTGRESQL_PASSWORD_FILE:+$(realpath "$POSTGRESQL_PASSWORD_FILE")}
 HERE=$(dirname "$(realpath "$0")")
 SETTINGS="-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c full_page_writes=off"
 SETTINGS+=" -c autovacuum=off -c shared_buffers=32MB -c max_connections=200"
@@ -61,9 +62,15 @@ run() {
     mkdir "$DIR" || fail "$DIR must not be there" 2
     trap finish EXIT
     trap 'exit 0' INT TERM HUP
-    [ "$(id -u)" != 0 ] || chown nobody: "$DIR"
-    as_server_user "$PROGRAMS/initdb" -D "$DIR/data" --username=onc --auth=trust --no-sync --no-instructions \
+    local auth=(--auth=trust)
+    if [ -n "$PASSWORD_FILE" ]; then
+        install -m 0600 "$PASSWORD_FILE" "$DIR/password"
+        auth=(--auth=scram-sha-256 --pwfile="$DIR/password")
+    fi
+    [ "$(id -u)" != 0 ] || chown -R nobody: "$DIR"
+    as_server_user "$PROGRAMS/initdb" -D "$DIR/data" --username=onc "${auth[@]}" --no-sync --no-instructions \
         --encoding=UTF8 --locale=C >/dev/null
+    rm -f "$DIR/password"
     local port try
     for ((try = 1; ; try++)); do
         port=$((LOWEST_PORT + RANDOM % PORTS))

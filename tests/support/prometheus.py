@@ -30,7 +30,7 @@ def prometheus_programs() -> Path:
     """The folder of `prometheus` and `promtool`. Skips the test where they are not; fails it when they must be."""
     found = subprocess.run(["bash", str(_SCRIPT), "find"], capture_output=True, text=True, check=False)  # noqa: S607 - found on the PATH
     if found.returncode == 0:
-        return Path(found.stdout.strip())
+        return Path(found.stdout.strip()).parent
     reason = found.stderr.strip()
     if os.environ.get("ONC_MIRROR_TEST_PROMETHEUS"):
         pytest.fail(f"ONC_MIRROR_TEST_PROMETHEUS asks for it. {reason}", pytrace=False)
