@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.sandbox.certificates import self_signed
 from onc_mirror.archive.answers import parse_api_error, retry_after
 from onc_mirror.errors import (
     ArchiveBusyError,
@@ -34,7 +35,6 @@ from onc_mirror.errors import (
     UntrustedError,
 )
 from onc_mirror.model import ArchiveFile
-from tests.support.certificates import self_signed
 from tests.support.opening import CANARY, open_archive
 from tests.support.raw_server import Request, answer, raw_server, reset, unused_url
 from tests.support.secrecy import everything_printed

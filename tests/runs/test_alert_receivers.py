@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.sandbox.certificates import self_signed
 from onc_mirror.alerts.causes import Cause
 from onc_mirror.alerts.posting import post
 from onc_mirror.alerts.receivers import AppriseReceiver
 from onc_mirror.alerts.story import tell
 from onc_mirror.alerts.telling import Kind, Message
 from onc_mirror.ledger.alerts import Alert
-from tests.support.certificates import self_signed
 from tests.support.mirrors import bench
 from tests.support.raw_server import answer, raw_server
 from tests.support.receivers import running_hook, smtp_receiver
