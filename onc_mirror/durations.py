@@ -19,9 +19,9 @@ def parse_duration(value: Any) -> Any:
     try:
         parsed = isodate.parse_duration(value)
     except OverflowError:
-        raise ValueError("is longer than any time there is") from None
+        raise ValueError("must not be longer than any time there is") from None
     except isodate.ISO8601Error:
-        raise ValueError(f"{value!r} is not an ISO 8601 duration such as PT6H or P2D") from None
+        raise ValueError("must be an ISO 8601 duration such as PT6H or P2D") from None
     if not isinstance(parsed, timedelta):
-        raise ValueError(f"{value!r} counts months or years; say it in days, such as P30D")  # noqa: TRY004 - pydantic tells only a ValueError
+        raise ValueError("must be in days, such as P30D: months and years have no fixed length")  # noqa: TRY004 - pydantic tells only a ValueError
     return parsed

@@ -49,7 +49,7 @@ class Span(click.ParamType[timedelta]):
         try:
             span: timedelta = parse_duration(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(f"{value!r} {error}.", param, ctx)
         if span <= timedelta(0):
             self.fail(f"{value!r} is no time at all.", param, ctx)
         return span

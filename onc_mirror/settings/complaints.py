@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -23,6 +24,9 @@ _TAKES_ANYTHING = "ONC_MIRROR_STORE_URL"
 
 _FOR_TESTS = "ONC_MIRROR_TEST_"
 _LONGEST = 60
+_LONGEST_WORD = 24
+"""Of numbers, durations and names. A longer one that is no path or URL may be a token that was pasted for it."""
+
 _KINDS: Mapping[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -110,6 +114,8 @@ def _given(variable: str, value: Any, text: str) -> str:
     if value is None or isinstance(value, dict):
         return ""
     value = value if isinstance(value, str) else str(value)
+    if any(len(word) > _LONGEST_WORD and "/" not in word for word in re.split(r"[\s,]+", value)):
+        return ", not what is set (so long that it may be a secret)"
     shown = repr(value)
     # What has an @ may be an address with a password in it.
     return (

@@ -122,6 +122,16 @@ def test_a_wrong_setting_says_what_it_must_be_and_what_it_is_unless_that_is_secr
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("variable", ["ONC_MIRROR_CONCURRENCY", "ONC_MIRROR_HOLD_DELAYS", "ONC_MIRROR_GRADE"])
+def test_a_token_pasted_for_another_setting_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "8c2f7d1e-0000-4abc-9def-123456789abc")
+
+    with pytest.raises(SettingsError, match=rf"^{variable}: .*, not what is set \(so long") as caught:
+        load_settings()
+
+    assert "8c2f7d1e" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["s3://bucket", "s3://my.old_Bucket-1/a b/ü", "file:///mnt/a//b"])
 def test_a_store_url_may_have_any_bucket_and_prefix_that_a_store_takes(
     monkeypatch: pytest.MonkeyPatch, url: str
