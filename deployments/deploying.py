@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prefect.events import Event, RelatedResource, Resource
-
+from deployments.announcing import announce
 from deployments.automations import desired_automations, plan_automations
 from deployments.blocks import NOT_YET, desired_blocks, plan_blocks
-from deployments.declared import TAG
 from deployments.registering import desired, plan_deployments, plan_work_pools
 from deployments.server import connected, server_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from prefect.client.orchestration import SyncPrefectClient
-
     from deployments.changes import Change, Plan
     from deployments.declared import Declaration
-    from deployments.registering import Desired
     from onc_mirror.settings import AlertSettings
 
-DEPLOYED = "onc-mirror.deployed"
-"""What is emitted for each deployment when automations are new or changed: for them it begins with this."""
+_UNHEARD = (
+    "The automations have not heard of the deploy, so a failure may not be told until a run has succeeded. Do the"
+    " services of the Prefect server run? `prefect server start` has them; beside --no-services it is"
+    " `prefect server services start`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +74,10 @@ def deploy(declaration: Declaration, settings: AlertSettings, *, dry_run: bool) 
         ids = list((receivers if dry_run else plan_blocks(client, blocks)).ids.values())
         automations = done(plan_automations(client, desired_automations(declaration.automations, ids)))
         done(receivers.surplus)
-        if automations.changes and not dry_run:
-            _announce(client, deployments)
+        is_heard = dry_run or not automations.changes or announce(client, deployments)
     return Deployed(
         url,
         tuple(change for plan in plans for change in plan.changes),
         sum(plan.unchanged for plan in plans),
-        tuple(note for plan in plans for note in plan.notes),
-    )
-
-
-def _announce(client: SyncPrefectClient, declared: Sequence[Desired]) -> None:
-    events = [_event(client, one).model_dump(mode="json") for one in declared]
-    client.request("POST", "/events", json=events)
-
-
-def _event(client: SyncPrefectClient, one: Desired) -> Event:
-    found = client.read_deployment_by_name(one.full_name)
-    related: list[dict[str, Any]] = [
-        {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"},
-        {
-            "prefect.resource.role": "flow",
-            "prefect.resource.id": f"prefect.flow.{found.flow_id}",
-            "prefect.resource.name": one.flow_name,
-        },
-        {
-            "prefect.resource.role": "deployment",
-            "prefect.resource.id": f"prefect.deployment.{found.id}",
-            "prefect.resource.name": one.name,
-        },
-    ]
-    return Event(
-        event=DEPLOYED,
-        resource=Resource({"prefect.resource.id": f"onc-mirror.deployment.{found.id}"}),
-        related=[RelatedResource(each) for each in related],
+        (*(note for plan in plans for note in plan.notes), *(() if is_heard else (_UNHEARD,))),
     )

@@ -85,7 +85,7 @@ def test_the_prefect_server_and_worker_are_those_that_the_sandbox_runs(tmp_path:
     exported = dict(word.split("=", 1) for words in commands("export") for word in words[1:])
 
     for_prefect = {name: value for name, value in exported.items() if name.startswith("PREFECT_")}
-    assert len(for_prefect) == 10
+    assert len(for_prefect) == 11
     assert {name: in_sandbox[name].replace(str(ROOT), "$PWD") for name in for_prefect} == for_prefect
     prefect = [" ".join(words) for words in commands("prefect")]
     assert ["onc-mirror", "deploy"] in commands("onc-mirror")

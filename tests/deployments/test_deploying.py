@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,6 @@ from onc_mirror.ledger import open_ledger
 from onc_mirror.report.document import RunReport
 from tests.support.flow_runs import ArchiveControl, Deployed, environment_of, use, wait_for_end
 from tests.support.raw_server import answer, raw_server, unused_url
-from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     import socket
@@ -171,9 +172,11 @@ def test_what_the_files_say_is_made_so_and_what_is_not_ours_stays(deploy: Deploy
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by Apprise, which Prefect imports
 def test_who_is_told_comes_from_the_settings_is_secret_and_stays_when_they_are_not_set(
-    deploy: Deploy, api: Api
+    deploy: Deploy, api: Api, sandbox: Sandbox
 ) -> None:
+    scheduled = ("hourly", "nightly", "weekly", "daily")
     first = deploy(ONC_MIRROR_ALERT_WEBHOOK=WEBHOOK)
+    heard = armed(sandbox)
     moved = deploy(ONC_MIRROR_ALERT_WEBHOOK=f"{WEBHOOK}&to=b")
     both = deploy(ONC_MIRROR_ALERT_WEBHOOK=f"{WEBHOOK}&to=b", ONC_MIRROR_ALERT_URLS=RECEIVERS)
     again = deploy(ONC_MIRROR_ALERT_WEBHOOK=f"{WEBHOOK}&to=b", ONC_MIRROR_ALERT_URLS=RECEIVERS)
@@ -183,7 +186,8 @@ def test_who_is_told_comes_from_the_settings_is_secret_and_stays_when_they_are_n
     one = deploy(ONC_MIRROR_ALERT_URLS=RECEIVERS)
 
     assert ("create", "custom-webhook/onc-mirror-alerts", ()) in changed(first)
-    wait_until(lambda: emitted_for(api) >= {"hourly", "nightly", "weekly", "daily", "backfill", "part"})
+    assert heard == {*(f"{each} failed" for each in scheduled), "no success of mirror-hour"}
+    assert not [name for name in api.held() if "ends a deploy" in name]
     assert changed(moved) == {("update", "custom-webhook/onc-mirror-alerts", ("secrets",))}
     assert ("create", "slack-webhook/onc-mirror-alerts", ()) in changed(both)
     assert ("update", "onc-mirror: hourly failed", ("actions",)) in changed(both)
@@ -194,11 +198,15 @@ def test_who_is_told_comes_from_the_settings_is_secret_and_stays_when_they_are_n
     assert ("delete", "custom-webhook/onc-mirror-alerts", ()) in changed(one)
 
 
-def emitted_for(api: Api) -> set[str]:
-    """The deployments for which it was said that they are deployed."""
-    found = api.ask("POST", "/events/filter", {"filter": {"event": {"name": ["onc-mirror.deployed"]}}})
-    related = [one for event in found["events"] for one in event["related"]]
-    return {one["prefect.resource.name"] for one in related if one["prefect.resource.role"] == "deployment"}
+def armed(sandbox: Sandbox) -> set[str]:
+    """The automations that have heard of a deploy, and so tell of the very first failure."""
+    (database,) = (sandbox.options.state / "prefect").glob("prefect.db")
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        found = connection.execute(
+            "SELECT name FROM automation JOIN composite_trigger_child_firing ON automation_id = automation.id"
+            " WHERE child_firing LIKE '%onc-mirror.deployed%'"
+        ).fetchall()
+    return {name.removeprefix("onc-mirror: ") for (name,) in found}
 
 
 def _unauthorised(_request: Request, connection: socket.socket) -> None:

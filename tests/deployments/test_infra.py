@@ -171,7 +171,8 @@ def test_each_variable_is_one_that_somebody_reads(process: Process) -> None:
 
 
 def test_every_server_has_the_settings_with_which_it_keeps_up(tmp_path: Path) -> None:
-    """Those of the sandbox, with which all is tested."""
+    """Those of the sandbox, with which all is tested; several servers share which events they have seen."""
+    ordering = "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING"
     sandbox = part_environment(SandboxOptions(tmp_path, archive_port=1, s3_port=2, prefect_port=3, size="tiny"))
     expected = {
         name: value
@@ -180,9 +181,10 @@ def test_every_server_has_the_settings_with_which_it_keeps_up(tmp_path: Path) ->
     }
     servers = [one for one in PROCESSES if one.where in {"compose: api", "systemd: onc-mirror-server.service"}]
 
-    assert len(expected) == 6
+    assert len(expected) == 7
     for environment in (*(one.environment for one in servers), helm_environment()):
-        assert {name: environment[name] for name in expected} == expected
+        several = {ordering: "prefect_redis.ordering"} if environment.get(ordering) != expected[ordering] else {}
+        assert {name: environment[name] for name in expected} == expected | several
     assert len(servers) == 2
 
 
