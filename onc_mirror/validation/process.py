@@ -134,7 +134,7 @@ class WorkerProcess:
             _pipe(pipe).close()
 
     def _await_ready(self) -> None:
-        """Wait for its first line; after it, nothing more comes on standard error."""
+        """Wait for its first line; after it nothing comes on standard error, and its closing ends the worker."""
         try:
             self._receive(time.monotonic() + _START_TIMEOUT_S)
         except TimeoutError:
@@ -149,7 +149,6 @@ class WorkerProcess:
                 f"The validation process does not start, it {self._end()} ({last}). Is h5py installed, and the memory"
                 " limit for validation (ONC_MIRROR_VALIDATION_MEMORY) large enough?"
             ) from None
-        _pipe(self._process.stderr).close()
 
     def _send(self, path: str, grade: Grade) -> None:
         _pipe(self._process.stdin).write(json.dumps({"path": path, "grade": grade}).encode() + b"\n")

@@ -110,6 +110,20 @@ def test_closing_ends_validations_that_run_and_wait_without_a_verdict(slow_file:
         assert [type(future.exception(timeout=20)) for future in running] == [ValidatorUnavailableError] * 2
 
 
+def test_what_comes_on_standard_input_while_a_process_is_at_work_does_not_end_it(slow_file: Path) -> None:
+    """The kernel may tell of its own request only then."""
+    with Validator(timeout_s=120, memory_bytes=MEMORY, processes=1) as validator, ThreadPoolExecutor(1) as threads:
+        threads.submit(validator.validate, slow_file, "a.hdf5", Grade.CONTENT)
+        worker = the_worker()
+        wait_until_busy(worker)
+
+        Path(f"/proc/{worker.pid}/fd/0").write_bytes(b"\n")
+
+        before_s = worker.cpu_times().user
+        wait_until(lambda: worker.cpu_times().user > before_s + 0.1)
+        validator.close()
+
+
 def wait_until_busy(worker: psutil.Process) -> None:
     """Until it inflates, which needs memory that it does not have when it waits."""
     wait_until(lambda: worker.memory_info().rss > 90 * 2**20)
