@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import ValidationError
 
 from deployments.declared import SHIPPED, read_declaration
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import print_table, print_text
+from onc_mirror.errors import SettingsError
 from onc_mirror.settings import AlertSettings, TableSettings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deployments.changes import Action, Change, Difference
     from deployments.deploying import Deployed
 
@@ -49,7 +53,7 @@ def deploy(*, dry_run: bool, folder: Path, as_json: bool) -> None:
 
     Exit codes: 0 the server holds it, 1 the server refuses or does not answer, 2 wrong option, file or setting.
     """
-    from deployments.deploying import deploy as deploy_to_server  # noqa: PLC0415 - see above
+    deploy_to_server = _with_prefect()
     from onc_mirror.devices import load_device_table  # noqa: PLC0415 - see above
 
     declaration = read_declaration(folder)
@@ -59,6 +63,28 @@ def deploy(*, dry_run: bool, folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(_document(deployed, dry_run=dry_run), indent=2, default=str))
     else:
         _print(deployed, dry_run=dry_run)
+
+
+def _with_prefect() -> Callable[..., Deployed]:
+    """Import what needs Prefect, which reads its own settings then.
+
+    Raises:
+        SettingsError: It does not take one of them.
+    """
+    try:
+        from prefect.settings import get_current_settings  # noqa: PLC0415 - see above
+
+        from deployments.deploying import deploy as deploy_to_server  # noqa: PLC0415 - see above
+
+        get_current_settings()
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, problem["loc"])) or "of Prefect"
+        raise SettingsError(
+            f"The setting {place} is wrong ({problem['msg']}). Look at PREFECT_API_URL and the other variables"
+            " whose names begin with PREFECT_."
+        ) from None
+    return deploy_to_server
 
 
 def _document(deployed: Deployed, *, dry_run: bool) -> dict[str, Any]:

@@ -25,14 +25,20 @@ def server_url() -> str:
     """Where the Prefect server is, without a password.
 
     Raises:
-        SettingsError: Nobody says.
+        SettingsError: Nobody says, or it is no URL.
     """
     given: str | None = PREFECT_API_URL.value()
     if not given:
         raise SettingsError(
             "PREFECT_API_URL: is not set. It says where the Prefect server is, such as http://127.0.0.1:4200/api."
         )
-    parts = urlsplit(given)
+    try:
+        parts = urlsplit(given)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, or a port that is none
+        usable = False
+    if not usable:
+        raise SettingsError("PREFECT_API_URL: is no URL such as http://127.0.0.1:4200/api.")
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 

@@ -32,11 +32,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pandas as pd
 
 from onc_mirror.errors import SettingsError
+from onc_mirror.markup import shortened
 from onc_mirror.model import ArchiveFile
 from onc_mirror.utc import as_utc, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 # Stored as Python strings whether or not pyarrow is installed: Arrow refuses the half surrogate pairs JSON can hold.
@@ -67,6 +68,7 @@ _FIELDS = tuple(name for name in COLUMNS if name not in _DERIVED)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LARGEST = 2**63 - 1
+_LONGEST_TOLD = 60
 
 
 def listing_frame(files: Iterable[ArchiveFile]) -> pd.DataFrame:
@@ -159,7 +161,7 @@ def _parse_lines(path: Path, lines: TextIO) -> Iterator[ArchiveFile]:
         raise
     except csv.Error as error:  # before the line is counted
         raise _not_understood(path, reader.line_num + 1, error) from None
-    except (ValueError, OverflowError, RecursionError) as error:
+    except ValueError as error:
         raise _not_understood(path, reader.line_num, error) from None
 
 
@@ -175,18 +177,30 @@ def _not_understood(path: Path, line: int, error: Exception) -> SettingsError:
 
 
 def _parse_line(line: Mapping[str, str]) -> ArchiveFile:
-    given = {name: _from_text(line[name], COLUMNS[name]) for name in _FIELDS if line.get(name)}
+    given = {name: _from_text(name, line[name]) for name in _FIELDS if line.get(name)}
     return ArchiveFile(**(dict.fromkeys(("device_code", "filename"), "") | given))
 
 
-def _from_text(text: str, dtype: Any) -> Any:
-    if dtype == TIME:
-        return as_utc(datetime.fromisoformat(text))
-    if dtype == SIZE:
-        return int(text)
-    if dtype == STRING:
+def _from_text(name: str, text: str) -> Any:
+    kind = COLUMNS[name]
+    if kind == STRING:
         return text
+    try:
+        return _PARSERS[kind](text)
+    except (ValueError, OverflowError, RecursionError):
+        raise ValueError(f"{name} {shortened(text, _LONGEST_TOLD)!r} is no {_CALLED[kind]}") from None
+
+
+def _row_from(text: str) -> dict[str, Any]:
     row = json.loads(text)
     if not isinstance(row, dict):
-        raise ValueError("the row is no JSON object")  # noqa: TRY004 - a fault of the text, as all others here
+        raise ValueError  # noqa: TRY004 - a fault of the text, as all others here
     return row
+
+
+_PARSERS: Mapping[Any, Callable[[str], Any]] = MappingProxyType(
+    {TIME: lambda text: as_utc(datetime.fromisoformat(text)), SIZE: int, object: _row_from}
+)
+_CALLED: Mapping[Any, str] = MappingProxyType(
+    {TIME: "time such as 2026-11-22T06:00:00Z", SIZE: "whole number", object: "JSON object"}
+)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from onc_mirror.wording import printable
+
 # What begins a link, an image, HTML or, in front, a list or a heading; and a backslash that says it does not.
 _MARKUP = re.compile(r"[\[\]<]|\\(?=[!-/:-@\[-`{-~])|^[-+*#>](?=\s|$)")
 
@@ -19,6 +21,16 @@ def unmarked(text: str) -> str:
     \[a.hdf5\](https://evil.example) \<img src=b>
     """
     return _MARKUP.sub(r"\\\g<0>", text)
+
+
+def plain(text: str, most: int | None = None) -> str:
+    r"""Return what somebody wrote as one line of Markdown that shows just that, and no more than `most` signs of it.
+
+    >>> print(plain("[a]\x1b[2J", 2))
+    \[a...
+    """
+    line = printable(text)
+    return unmarked(line if most is None else shortened(line, most))
 
 
 def shortened(text: str, most: int) -> str:

@@ -41,6 +41,17 @@ def resolve_window(since: str | None, until: str | None, *, now: datetime) -> tu
     return begin, end
 
 
+def future_note(until: datetime | None, now: datetime) -> str | None:
+    """What people should know of an end that has not come yet.
+
+    >>> future_note(datetime(2027, 1, 1, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC))
+    '2027-01-01T00:00:00Z has not come yet: what there is by now is taken.'
+    """
+    if until is None or until <= now:
+        return None
+    return f"{time_text(until, 'seconds')} has not come yet: what there is by now is taken."
+
+
 def whole_days(since: datetime, until: datetime) -> TimeWindow:
     """The days that a span touches, from midnight to midnight, UTC.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from onc_mirror.markup import unmarked
+from onc_mirror.markup import plain
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Device, Outcome
 from onc_mirror.reconcile import story
@@ -17,7 +17,6 @@ from onc_mirror.reconcile.story import ReconcileRequest, Surveyed
 from onc_mirror.reconcile.words import closing_sentence, count_rows, difference_rows, witness_rows
 from onc_mirror.run.gathering import Gathered, Inquiry, MirrorRequest, devices_of
 from onc_mirror.run.life import Run
-from onc_mirror.wording import printable
 from tasks.ending import final_state
 from tasks.policy import UNCACHED, retries, safely
 from tasks.tables import MOST_ROWS, show_table
@@ -79,9 +78,7 @@ def show_reconciliation(found: Reconciliation) -> None:
     }
     for name, (rows, description) in tables.items():
         show_table(f"reconcile-{name}", f"{run}: {description}.", rows, nothing=_NOTHING)
-    create_markdown_artifact(
-        key="reconcile-summary", markdown=unmarked(printable(closing_sentence(found))), description=f"{run}."
-    )
+    create_markdown_artifact(key="reconcile-summary", markdown=plain(closing_sentence(found)), description=f"{run}.")
 
 
 def survey_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) -> Surveyed:

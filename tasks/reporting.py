@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from onc_mirror.flow_names import ON_DEMAND
 from onc_mirror.layout import report_key
-from onc_mirror.markup import unmarked
+from onc_mirror.markup import plain
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
 from onc_mirror.report.document import RunReport
@@ -18,7 +18,6 @@ from onc_mirror.report.words import closing_sentence
 from onc_mirror.run import life, plans
 from onc_mirror.run.gathering import Gathered
 from onc_mirror.run.life import Run
-from onc_mirror.wording import printable
 from tasks.ending import final_state
 from tasks.policy import UNCACHED, safely
 from tasks.tables import show_table
@@ -88,6 +87,4 @@ def _attention(report: RunReport) -> list[dict[str, Any]]:
 def _summary(run: Run, report: RunReport, store_url: str) -> str:
     headline = report.state.replace("-", " ").capitalize()
     kept = f", the report is `{report_key(run.flow, run.run_id, run.began_at)}` there" if report.is_noteworthy else ""
-    return (
-        f"## {headline}\n\n{unmarked(printable(closing_sentence(report)))}\n\nThe files are in `{store_url}`{kept}."
-    )
+    return f"## {headline}\n\n{plain(closing_sentence(report))}\n\nThe files are in `{store_url}`{kept}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from onc_mirror.markup import unmarked
+from onc_mirror.markup import plain
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
 from onc_mirror.run.life import Run
@@ -17,7 +17,6 @@ from onc_mirror.scrub.leftovers import Leftovers
 from onc_mirror.scrub.rereading import Reading
 from onc_mirror.scrub.story import Chosen, Repair, ScrubRequest
 from onc_mirror.transfer.batch import NoWatcher
-from onc_mirror.wording import printable
 from tasks.ending import final_state
 from tasks.policy import UNCACHED, retries, safely
 from tasks.tables import show_table
@@ -85,7 +84,7 @@ def show_scrub(scrubbed: Scrubbed) -> None:
     )
     create_markdown_artifact(
         key="scrub-summary",
-        markdown=unmarked(printable(closing_sentence(scrubbed))),
+        markdown=plain(closing_sentence(scrubbed)),
         description=f"Run {report.run_id}.",
     )
 

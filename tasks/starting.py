@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, cast
 
 from prefect.blocks.system import Secret
@@ -15,6 +16,9 @@ from onc_mirror.run.gathering import MirrorRequest
 from onc_mirror.selection import Selection
 from onc_mirror.settings import MirrorSettings, load_settings
 from onc_mirror.settings.secrets import keep_secret
+from onc_mirror.windows import future_note
+
+logger = logging.getLogger(__name__)
 
 MOST_DAYS = 366
 """Days of data that a backfill fetches without being told so in as many words: a leap year."""
@@ -48,6 +52,7 @@ def run_settings() -> MirrorSettings:
 
 def hourly_request(since: datetime | None, until: datetime | None, devices: list[str] | None) -> MirrorRequest:
     """What the hourly run is asked for."""
+    _note_future(until)
     return MirrorRequest(since=since, until=until, devices=tuple(devices or ()))
 
 
@@ -61,6 +66,7 @@ def reconcile_request(  # noqa: PLR0913 - the parameters of a deployment
     force: bool,
 ) -> ReconcileRequest:
     """What a reconcile is asked for."""
+    _note_future(until)
     return ReconcileRequest(since, until, days, tuple(devices or ()), dry_run=dry_run, force=force)
 
 
@@ -75,6 +81,7 @@ def backfill_request(  # noqa: PLR0913 - the parameters of a deployment
     only: Literal["failed"] | None,
 ) -> BackfillRequest:
     """What a backfill is asked for."""
+    _note_future(until)
     selection = None
     if products or extensions:
         wanted = [part.lstrip(".").lower() for part in extensions or settings.extensions]
@@ -97,3 +104,8 @@ def foresees_only(request: BackfillRequest, *, dry_run: bool | None, now: dateti
     """
     days = data_days(request, now)
     return days.until - days.since > timedelta(days=MOST_DAYS) if dry_run is None else dry_run
+
+
+def _note_future(until: datetime | None) -> None:
+    if (note := future_note(until, datetime.now(UTC))) is not None:
+        logger.warning("until=cut detail=%r", note)

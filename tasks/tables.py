@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import create_table_artifact
 
-from onc_mirror.markup import shortened, unmarked
-from onc_mirror.wording import printable
+from onc_mirror.markup import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,10 +40,7 @@ def show_table(
     if len(shown) < total:
         description += f" The first {len(shown)} of {total}."
     table = [
-        {name: _cell(value) if isinstance(value, str) else value for name, value in row.items()} for row in shown
+        {name: plain(value, _LONGEST_CELL) if isinstance(value, str) else value for name, value in row.items()}
+        for row in shown
     ]
-    create_table_artifact(key=key, table=table or [dict(nothing)], description=unmarked(printable(description)))
-
-
-def _cell(text: str) -> str:
-    return unmarked(shortened(printable(text), _LONGEST_CELL))
+    create_table_artifact(key=key, table=table or [dict(nothing)], description=plain(description))

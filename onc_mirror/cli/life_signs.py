@@ -1,7 +1,7 @@
 """What a run says of itself where nobody sees a bar: in nohup's file, in cron's mail, in a service's journal.
 
-Lines of the log, in its format: one when it is known which devices are asked, then how far the run is, every half
-minute at first and every ten minutes in a run of days.
+Lines of the log, in its format: one when it begins, one when it is known how many devices are asked, then how far the
+run is, every half minute at first and every ten minutes in a run of days.
 """
 
 from __future__ import annotations
@@ -36,23 +36,22 @@ def pause_s(elapsed_s: float, shortest_s: float = EVERY_S) -> float:
 class LifeSigns(Progress):
     """Watches a run and logs how far it is. Thread-safe."""
 
-    def __init__(self, command: str, store_url: str, every_s: float = EVERY_S) -> None:
+    def __init__(self, command: str, every_s: float = EVERY_S) -> None:
         """Begin to watch.
 
         Args:
             command: What runs.
-            store_url: Where the files go.
             every_s: Seconds between two lines, at first.
         """
         super().__init__()
-        self._command, self._store_url, self._every_s = command, store_url, every_s
+        self._command, self._every_s = command, every_s
         self._began = time.monotonic()
         self._due_s = 0.0
         self._is_planned = False
 
     def asked(self, devices: int) -> None:
-        """Say what runs."""
-        logger.info("begun=%s devices=%d store=%s", self._command, devices, self._store_url)
+        """Say so."""
+        logger.info("running=%s devices=%d", self._command, devices)
 
     def planned(self, files: int, size_bytes: int) -> None:
         """Begin the transfers, or some more."""
@@ -77,10 +76,11 @@ def life_signs(command: str, store_url: str, *, is_wanted: bool, every_s: float 
         is_wanted: Whether also where the log is not.
         every_s: Seconds between two lines, at first.
     """
-    signs = LifeSigns(command, store_url, every_s)
+    signs = LifeSigns(command, every_s)
     before = logger.level
     if is_wanted:
         logger.setLevel(logging.INFO)
+    logger.info("begun=%s store=%s", command, store_url)
     try:
         with repeating(signs.speak, every_s, "life signs"):
             yield signs

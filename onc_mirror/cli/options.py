@@ -14,7 +14,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from onc_mirror.durations import parse_duration
 from onc_mirror.errors import SettingsError
 from onc_mirror.selection import Selection
-from onc_mirror.windows import resolve_window
+from onc_mirror.windows import future_note, resolve_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,10 +185,23 @@ _DATA_DAYS = (
 )
 
 
+def window_of(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """The window that --since and --until make; one that ends in the future is told.
+
+    Raises:
+        SettingsError: It is none.
+    """
+    now = datetime.now(UTC)
+    begin, end = resolve_window(since, until, now=now)
+    if (note := future_note(end, now)) is not None:
+        click.echo(f"--until: {note}", err=True)
+    return begin, end
+
+
 def _choosing(window: Sequence[Callable[[Any], Any]], command: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(command)
     def chosen(**given: Any) -> R:
-        since, until = resolve_window(given.pop("since"), given.pop("until"), now=datetime.now(UTC))
+        since, until = window_of(given.pop("since"), given.pop("until"))
         ours = {name: given.pop(name) for name in Choice.__dataclass_fields__ if name in given}
         return command(choice=Choice(**ours, since=since, until=until), **given)
 

@@ -18,6 +18,7 @@ from rich.progress import Progress as Bars
 from onc_mirror import retrying
 from onc_mirror.devices import logger as choosing
 from onc_mirror.redacting import clean
+from onc_mirror.run.exact_lists import logger as listing
 from onc_mirror.transfer.progress import Progress
 
 if TYPE_CHECKING:
@@ -99,7 +100,10 @@ def waits_told(console: Console, *, as_log: bool) -> Iterator[None]:
     log, teller = retrying.logger, _Teller(console)
     before = log.level, log.propagate
     log.setLevel(logging.WARNING)
-    choosing.setLevel(logging.WARNING)  # that the device table stands in for the archive
+    # That the device table stands in for the archive, and that a list of files takes long.
+    told = (choosing, listing)
+    for one in told:
+        one.setLevel(logging.WARNING)
     if console.is_terminal and not as_log:
         log.propagate = False
         log.addHandler(teller)
@@ -108,4 +112,5 @@ def waits_told(console: Console, *, as_log: bool) -> Iterator[None]:
     finally:
         log.removeHandler(teller)
         log.level, log.propagate = before
-        choosing.setLevel(logging.NOTSET)
+        for one in told:
+            one.setLevel(logging.NOTSET)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from onc_mirror.cli.options import devices_option, json_option
+from onc_mirror.cli.options import devices_option, json_option, window_of
 from onc_mirror.cli.running import quieten, running
 from onc_mirror.cli.tables import Size, print_table, print_text
 from onc_mirror.errors import SettingsError
@@ -15,7 +14,6 @@ from onc_mirror.reconcile.story import NIGHTLY_DAYS, ReconcileRequest
 from onc_mirror.reconcile.story import reconcile as run_reconcile
 from onc_mirror.reconcile.words import closing_sentence, difference_rows, witness_rows
 from onc_mirror.settings import load_settings
-from onc_mirror.windows import resolve_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +72,7 @@ def _request(  # noqa: PLR0913 - one argument per option
 ) -> ReconcileRequest:
     if days is not None and since is not None:
         raise SettingsError("--days and --since both say where to begin; leave one of them out.")
-    begin, end = resolve_window(since, until, now=datetime.now(UTC))
+    begin, end = window_of(since, until)
     return ReconcileRequest(begin, end, days or NIGHTLY_DAYS, devices, dry_run=dry_run, force=force)
 
 

@@ -11,10 +11,13 @@ import click
 from onc_mirror.cli.file_tables import MOST, file_json, print_files
 from onc_mirror.cli.options import devices_option, json_option
 from onc_mirror.cli.tables import Size, print_table, print_text
+from onc_mirror.devices import load_device_table
+from onc_mirror.errors import SettingsError
 from onc_mirror.ledger import NOTHING_RAN, NoLedgerError, open_ledger
 from onc_mirror.model import State
-from onc_mirror.settings import LedgerSettings, load_settings
+from onc_mirror.settings import LedgerSettings, TableSettings, load_settings
 from onc_mirror.utc import text_or_none
+from onc_mirror.wording import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,7 +57,8 @@ def status(*, codes: tuple[str, ...], states: tuple[str, ...], every: bool, as_j
     the bytes mirrored; since when the longest-held file is held; the end of the newest mirrored data. Then the files
     that are held or quarantined, and why, longest in that state first; devices whose listings are not
     believed; the last runs, which of them were killed, and why others failed. Needs no token and no
-    store, only ONC_MIRROR_LEDGER_URL or ONC_MIRROR_STATE_DIR. Times are UTC. JSON names all files.
+    store, only ONC_MIRROR_LEDGER_URL or ONC_MIRROR_STATE_DIR. Times are UTC. JSON names all files. A device that
+    neither the ledger nor the device table knows is refused.
     """
     settings = load_settings(LedgerSettings)
     wanted = tuple(State(state) for state in dict.fromkeys(states)) or _WAITING
@@ -67,6 +71,7 @@ def status(*, codes: tuple[str, ...], states: tuple[str, ...], every: bool, as_j
         devices = [one for one in ledger.summary() if not codes or one.device_code in codes]
         files = ledger.files_in(*wanted, device_codes=codes, limit=None if every or as_json else MOST)
         runs = ledger.runs(_RUNS)
+    _refuse_unknown(set(codes) - {one.device_code for one in devices})
     if as_json:
         _print_json(devices, files, runs)
     elif not devices and not runs:
@@ -80,6 +85,16 @@ def status(*, codes: tuple[str, ...], states: tuple[str, ...], every: bool, as_j
             (one.run_id, one.flow, one.started_at, one.finished_at, one.state_at(now), one.reason) for one in runs
         ]
         print_table("Last runs", ("run", "flow", "began", "ended", "state", "reason"), rows)
+
+
+def _refuse_unknown(unlisted: set[str]) -> None:
+    if not unlisted:
+        return
+    table = {device.code for device in load_device_table(load_settings(TableSettings).devices_file)}
+    if unknown := sorted(unlisted - table):
+        raise SettingsError(
+            f"Neither the ledger nor the device table has {some_of(unknown)}: 'onc-mirror devices' shows the table."
+        )
 
 
 def _print_nothing(finding: str, *, as_json: bool) -> None:

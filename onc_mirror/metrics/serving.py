@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import contextmanager
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import make_wsgi_app
 
 from onc_mirror.errors import MirrorError, SettingsError
+from onc_mirror.faults import named
 from onc_mirror.ledger import NoLedgerError, open_ledger
 from onc_mirror.metrics.exposition import registry_of, take_picture
 from onc_mirror.redacting import redact
@@ -31,6 +33,14 @@ _PATIENCE_S = 30
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's
+        """Tell in a line what ended an answer; the base class writes a traceback for each client that has gone."""
+        error = sys.exception()
+        if isinstance(error, OSError):
+            logger.info("scrape=dropped cause=%s", type(error).__name__)
+        elif isinstance(error, Exception):
+            logger.error("scrape=failed detail=%r", str(named(error)))
 
 
 class _Handler(WSGIRequestHandler):

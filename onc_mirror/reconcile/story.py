@@ -88,24 +88,24 @@ def reconcile(mirror: Mirror, request: ReconcileRequest, watcher: Watcher | None
         MirrorError: Nothing could be begun; see `hour.mirror_hour`.
     """
     if request.dry_run:
-        return look_only(mirror, request)
+        return look_only(mirror, request, watcher)
     with begun_run(mirror, RECONCILE) as run:
-        inquiry = _begin_inquiry(mirror, run, request)
-        surveyed = survey_devices(mirror, inquiry)
+        inquiry, watching = _begin_inquiry(mirror, run, request), watcher or NoWatcher()
+        surveyed = survey_devices(mirror, inquiry, watching)
         gathered = prepare_repair(mirror, inquiry, surveyed, force=request.force)
         # Imported now, as they bring pandas: `open_mirror` has it loaded while the archive answers.
         from onc_mirror import planning  # noqa: PLC0415 - see above
         from onc_mirror.run import plans  # noqa: PLC0415 - see above
 
         planned = plans.plan_run(mirror, inquiry, gathered)
-        outcomes = transfer_files(mirror, run, plans.to_fetch(planned), watcher or NoWatcher())
+        outcomes = transfer_files(mirror, run, plans.to_fetch(planned), watching)
         return finish_reconcile(mirror, inquiry, gathered, surveyed, [*planning.outcomes(planned), *outcomes])
 
 
-def look_only(mirror: Mirror, request: ReconcileRequest) -> Reconciliation:
+def look_only(mirror: Mirror, request: ReconcileRequest, watcher: Watcher | None = None) -> Reconciliation:
     """Compare without a trace; what the guard would stop is an error here, too."""
     inquiry = _begin_inquiry(mirror, unnoted_run(mirror), request)
-    return without_repair(survey_devices(mirror, inquiry), force=request.force)
+    return without_repair(survey_devices(mirror, inquiry, watcher), force=request.force)
 
 
 def unnoted_run(mirror: Mirror) -> Run:
@@ -166,10 +166,12 @@ def _begin_inquiry(mirror: Mirror, run: Run, request: ReconcileRequest) -> Inqui
     return begin_inquiry(run, asked, lambda: with_retries(lambda: read_clock(mirror, run), delays))
 
 
-def survey_devices(mirror: Mirror, inquiry: Inquiry) -> Surveyed:
+def survey_devices(mirror: Mirror, inquiry: Inquiry, watcher: Watcher | None = None) -> Surveyed:
     """Compare the devices one after the other, so that memory holds one of them at a time."""
     surveyed = Surveyed(window_of(inquiry))
-    for device in devices_of(mirror, inquiry, surveyed.window):
+    devices = devices_of(mirror, inquiry, surveyed.window)
+    (watcher or NoWatcher()).asked(len(devices))
+    for device in devices:
         collect(surveyed, device, functools.partial(_compare_patiently, mirror, inquiry, device))
     return surveyed
 

@@ -5,6 +5,7 @@ The dates of such a list are what somebody wrote; where the ledger knows the fil
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from onc_mirror.archive.rows import just_after
 from onc_mirror.model import TimeWindow
 from onc_mirror.run.doubting import account_for
+from onc_mirror.wording import some_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from onc_mirror.mirror import Mirror
     from onc_mirror.model import ArchiveFile, Listing
+
+logger = logging.getLogger(__name__)
 
 _INSTANT = timedelta(milliseconds=1)
 
@@ -34,11 +38,25 @@ def list_exactly(mirror: Mirror, device_code: str, only: Iterable[ArchiveFile], 
     """
     named = {file.filename: file for file in only if file.device_code == device_code}
     wanted = named | _as_known(mirror, device_code, named, now)
-    listing = mirror.archive.list_files(device_code, data=_span(wanted.values(), now))
+    span = _span(wanted.values(), now)
+    if span is None:
+        _announce_long(device_code, wanted.values())
+    listing = mirror.archive.list_files(device_code, data=span)
     found = tuple(file for file in listing.files if file.filename in wanted)
     names = {file.filename for file in found}
     missing = [file for name, file in wanted.items() if name not in names]
     return replace(account_for(mirror, listing, missing, len(names)), files=found)
+
+
+def _announce_long(device_code: str, files: Collection[ArchiveFile]) -> None:
+    undated = [file.filename for file in files if file.begins_at is None]
+    what = f"of {some_of(undated)} nobody knows when" if undated else "the times in it cannot be asked for"
+    logger.warning(
+        "device=%s files=%d detail=%r",
+        device_code,
+        len(files),
+        f"The list of files: {what}. So everything that the device ever sent is listed, which may take minutes.",
+    )
 
 
 def _as_known(mirror: Mirror, device_code: str, names: Collection[str], now: datetime) -> dict[str, ArchiveFile]:

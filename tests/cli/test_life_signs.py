@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import pytest
+
+from onc_mirror.cli import life_signs as life_signs_module
 from onc_mirror.cli.life_signs import EVERY_S, life_signs, pause_s
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.support.console import Console
 
 DEVICE = "TUMSTANDARDMODULE001"
@@ -19,14 +20,31 @@ DAY_S = 86_400.0
 
 
 def test_a_run_without_a_terminal_says_on_stderr_what_it_does_and_where_to(console: Console) -> None:
-    for command, day in (("mirror", WINDOW), ("backfill", ("--since", "2022-05-01", "--until", "2022-05-02"))):
-        answer = console.run(command, "-d", DEVICE, *day, ONC_MIRROR_BACKFILL_REQUESTS_PER_S="1000")
+    answer = console.run("mirror", "-d", DEVICE, *WINDOW)
 
-        (line,) = answer.err.splitlines()
-        store = f"file://{console.folder / 'bucket'}"
-        assert answer.code == 0
-        assert line.endswith(f" INFO onc_mirror.cli.life_signs begun={command} devices=1 store={store}")
-        assert "begun=" not in answer.out
+    lines = [line.partition(" INFO onc_mirror.cli.life_signs ")[2] for line in answer.err.splitlines()]
+    assert answer.code == 0
+    assert lines == [f"begun=mirror store=file://{console.folder / 'bucket'}", "running=mirror devices=1"]
+    assert "begun=" not in answer.out
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("backfill", ("-d", DEVICE, "--since", "2022-05-01", "--until", "2022-05-02", "--dry-run")),
+        ("reconcile", ("-d", DEVICE, "--since", "2022-05-01", "--until", "2022-05-02", "--dry-run")),
+        ("scrub", ("-d", DEVICE)),
+        ("rebuild", ()),
+    ],
+)
+def test_every_command_that_may_take_long_says_that_it_has_begun(
+    quick_console: Console, caplog: pytest.LogCaptureFixture, command: str, options: tuple[str, ...]
+) -> None:
+    assert quick_console.run(command, *options).code == 0
+
+    said = [record.getMessage() for record in caplog.records if record.name == life_signs_module.__name__]
+    devices = [f"running={command} devices=1"] if command in {"backfill", "reconcile"} else []
+    assert said == [f"begun={command} store=file://{quick_console.folder / 'bucket'}", *devices]
 
 
 def test_how_far_a_run_is_is_said_again_and_again(caplog: pytest.LogCaptureFixture) -> None:

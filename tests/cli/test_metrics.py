@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,10 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.sandbox.archive.faults import Kind
+from onc_mirror.metrics.serving import serving
+from onc_mirror.mirror import utc_now
+from onc_mirror.settings import MetricsSettings
+from onc_mirror.threads import side_by_side
 from tests.support.prometheus import prometheus_programs, running_prometheus
 from tests.support.raw_server import unused_url
 from tests.support.waiting import wait_until
@@ -99,6 +105,26 @@ def test_a_ledger_out_of_reach_is_told_with_its_cause(console: Console, tmp_path
 
     assert answer.status_code == 503
     assert "ledger.db" in answer.text
+
+
+def test_a_client_that_goes_away_leaves_a_line_and_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("INFO", "onc_mirror")
+    settings = MetricsSettings.model_validate({"state_dir": tmp_path})
+    with serving("127.0.0.1", 0, settings, utc_now) as server, side_by_side(1, "serve") as pool:
+        pool.submit(server.serve_forever)
+        with socket.create_connection(("127.0.0.1", server.server_port)) as client:
+            client.sendall(b"GET /metrics")
+            # Close with a reset, as a scraper that is killed does.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        wait_until(lambda: "scrape=dropped cause=ConnectionResetError" in caplog.text)
+        answer = httpx.get(f"http://127.0.0.1:{server.server_port}/metrics", trust_env=False)
+        server.shutdown()
+
+    assert answer.status_code == 200
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def test_what_needs_attention_is_told_with_its_reason_and_in_the_exit_code(  # n
     answer = console.run("mirror", "-d", MODULE, *WINDOW)
 
     assert answer.code == code
-    waits = [line for line in answer.err.splitlines() if " begun=" not in line]
+    waits = [line for line in answer.err.splitlines() if ".life_signs " not in line]
     assert len(waits) == (0 if kind in {Kind.BIT_FLIP, Kind.GONE_BETWEEN} else 1)
     assert all(
         f"WARNING onc_mirror.retrying retry_in_s=0 of='{MODULE_FILE}' attempt=2 attempts=2 reason=" in line
@@ -109,6 +109,13 @@ def test_a_narrowed_run_leaves_the_watermark_and_the_rest_to_the_next(quick_cons
     assert between["watermark"] is None
     assert after["watermark"] == "2022-05-02T12:00:00Z"
     assert (report_of(whole).already, report_of(whole).mirrored) == (1, 4)
+
+
+def test_a_window_that_ends_in_the_future_is_told(quick_console: Console) -> None:
+    answer = quick_console.run("mirror", "-d", MODULE, "--until", "2999-01-01", "--json")
+
+    assert answer.code == 0
+    assert answer.err == "--until: 2999-01-01T00:00:00Z has not come yet: what there is by now is taken.\n"
 
 
 def test_devices_are_chosen_by_place_and_kind(quick_console: Console) -> None:

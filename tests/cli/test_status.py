@@ -117,14 +117,21 @@ def test_all_and_json_name_every_file(crowded: Console) -> None:
 def test_devices_and_states_are_chosen(crowded: Console) -> None:
     other = crowded.run("status", "-d", OTHER, "--json", **NEEDED).json
     filtered = crowded.run("status", "--state", "filtered", "--state", "gone", "--json", **NEEDED).json
-    unknown = crowded.run("status", "-d", "NEVER001", "--state", "gone", **NEEDED)
+    unlisted = crowded.run("status", "-d", "TUMLIDAR002", "--state", "gone", **NEEDED)
 
     assert [device["device"] for device in other["devices"]] == [OTHER]
     assert [(file["device"], file["state"]) for file in other["files"]] == [(OTHER, "quarantined")]
     assert [(file["state"], file["reason"]) for file in filtered["files"]] == [("filtered", "extension")]
-    assert "The ledger has nothing of NEVER001" in unknown.out
-    assert "Gone: no file." in unknown.out
-    assert "r    mirror-hour" in unknown.out
+    assert "The ledger has nothing of TUMLIDAR002: it was never listed." in unlisted.out
+    assert "Gone: no file." in unlisted.out
+    assert "r    mirror-hour" in unlisted.out
+
+
+def test_a_device_that_neither_ledger_nor_table_knows_is_refused(crowded: Console) -> None:
+    unknown = crowded.run("status", "-d", "NOPE", "-d", DEVICE, **NEEDED)
+
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "Neither the ledger nor the device table has NOPE: 'onc-mirror devices' shows the table." in unknown.err
 
 
 def test_devices_whose_listings_are_not_believed_are_told_with_the_reason(crowded: Console) -> None:

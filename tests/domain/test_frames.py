@@ -97,9 +97,17 @@ def test_a_list_needs_only_names_and_devices(tmp_path: Path) -> None:
     [
         pytest.param(b"filename\na.hdf5\n", "has no column device_code", id="no device"),
         pytest.param(b"", "has no column device_code and filename", id="empty"),
-        pytest.param(b"filename,device_code,stored_bytes\na,B,12\na,B,many\n", "line 3", id="no number"),
-        pytest.param(b"filename,device_code,begins_at\na,B,yesterday\n", "line 2", id="no time"),
-        pytest.param(b"filename,device_code,row\na,B,[1]\n", "line 2", id="row is no object"),
+        pytest.param(
+            b"filename,device_code,stored_bytes\na,B,12\na,B,many\n",
+            "line 3: stored_bytes 'many' is no whole number.",
+            id="no number",
+        ),
+        pytest.param(
+            b"filename,device_code,begins_at\na,B,yesterday\n",
+            "line 2: begins_at 'yesterday' is no time such as",
+            id="no time",
+        ),
+        pytest.param(b"filename,device_code,row\na,B,[1]\n", "is no JSON object", id="row is no object"),
         pytest.param(b"filename,device_code\n\xff\xfe,B\n", "not UTF-8", id="not text"),
         pytest.param(b"filename,device_code," + b"x" * 2**18 + b"\n", "line 1: field larger", id="endless header"),
         pytest.param(b"filename,device_code\na," + b"x" * 2**18 + b"\n", "line 2: field larger", id="endless field"),

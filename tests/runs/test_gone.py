@@ -108,6 +108,18 @@ def test_no_file_of_a_list_is_gone_since_its_list_has_another_date(lone_mirror: 
     assert lone_mirror.ledger_states(DEVICE)[VICTIM][0] == "mirrored"
 
 
+def test_a_list_of_bare_names_says_that_everything_is_listed(
+    lone_mirror: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"device_code,filename\n{DEVICE},no-such.hdf5\n", encoding="utf-8")
+    lone_mirror.archive.fault(Kind.EMPTY_LISTING, device=DEVICE)
+
+    lone_mirror.run(only=files_from_frame(read_csv(path)))
+
+    assert "of no-such.hdf5 nobody knows when. So everything that the device ever sent is listed" in caplog.text
+
+
 @pytest.mark.parametrize("date", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z"])
 def test_a_list_may_have_any_date(young_mirror: Bench, tmp_path: Path, date: str) -> None:
     path = tmp_path / "list.csv"
