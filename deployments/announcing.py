@@ -55,7 +55,7 @@ def announce(client: SyncPrefectClient, declared: Sequence[Desired], *, wait_s: 
             client.request("POST", "/events", json=_chain([*related, (f"prefect.automation.{listener}", [])]))
             again = min(end, time.monotonic() + _AGAIN_S)
             while time.monotonic() < again:
-                if not _is_enabled(client, listener):
+                if not _is_enabled(client, listener) or _has_fired(client, listener):
                     return True
                 time.sleep(_POLL_S)
             if time.monotonic() >= end:
@@ -83,6 +83,19 @@ def _is_enabled(client: SyncPrefectClient, listener: UUID) -> bool:
     except ObjectNotFound:
         return False  # another deploy has deleted it, and announces the same
     return found is not None and found.enabled
+
+
+def _has_fired(client: SyncPrefectClient, listener: UUID) -> bool:
+    """Whether it is known that it has acted: on a server with a password it does, and is not let in to pause itself.
+
+    Prefect 3.8.8, `PrefectServerEventsAPIClient`: the only one of the server's own clients without the password.
+    """
+    wanted = {
+        "resource": {"id": [f"prefect.automation.{listener}"]},
+        "event": {"name": ["prefect.automation.triggered"]},
+    }
+    found = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 1})
+    return bool(found.json()["events"])
 
 
 def _chain(said: Sequence[tuple[str, list[RelatedResource]]]) -> list[dict[str, Any]]:
