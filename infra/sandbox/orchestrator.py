@@ -16,6 +16,7 @@ import stamina
 from onc_mirror.flow_names import HOURLY
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
 WORK_POOL = "onc-mirror"
@@ -64,10 +65,19 @@ def _is_busy(error: Exception) -> bool:
 
 
 class Orchestrator:
-    """A connection to the server's API. Network and HTTP errors come as `httpx.HTTPError`."""
+    """A connection to the server's API. Network and HTTP errors come as `httpx.HTTPError`.
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=f"{url}/api", timeout=30, trust_env=False)
+    Args:
+        url: The server.
+        auth: User and password, when it asks for them.
+        trusted: Whom to trust where it speaks TLS; None: those that the system trusts.
+    """
+
+    def __init__(
+        self, url: str, *, auth: tuple[str, str] | None = None, trusted: ssl.SSLContext | None = None
+    ) -> None:
+        verify = True if trusted is None else trusted
+        self._client = httpx.Client(base_url=f"{url}/api", timeout=30, trust_env=False, auth=auth, verify=verify)
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.infra_files import ROOT, image_steps
+from infra.sandbox.composed.file import image_steps
+from tests.support.infra_files import ROOT
 
 SCRIPTS = Path(sys.executable).parent
 # Left out, as they only cost time here: a cache is welcome, and nothing runs often enough to be compiled.

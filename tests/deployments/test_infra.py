@@ -18,6 +18,7 @@ from prefect.settings import Settings
 from prefect.settings.legacy import _get_valid_setting_names as names_of
 from prefect_redis.client import RedisMessagingSettings
 
+from infra.sandbox.composed.file import COMPOSE
 from infra.sandbox.environment import part_environment
 from infra.sandbox.options import SandboxOptions
 from onc_mirror.cli.main import cli
@@ -25,7 +26,6 @@ from onc_mirror.settings import PREFIX
 from onc_mirror.settings.complaints import unknown_variables
 from onc_mirror.settings.loading import variables
 from tests.support.infra_files import (
-    COMPOSE,
     CONTAINERFILE,
     ENTRYPOINT,
     INFRA,

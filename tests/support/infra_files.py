@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from infra.sandbox.composed.file import COMPOSE, image_environment, image_steps
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
-COMPOSE = INFRA / "compose" / "compose.yaml"
 CONTAINERFILE = INFRA / "container" / "Containerfile"
 ENTRYPOINT = INFRA / "container" / "entrypoint.sh"
 MANIFESTS = sorted(path for path in (INFRA / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
@@ -42,19 +43,6 @@ class Process:
 def processes() -> list[Process]:
     """All of them."""
     return [*_of_compose(), *_of_manifests(), *_of_units(), *_of_image()]
-
-
-def image_environment() -> dict[str, str]:
-    """What the image sets."""
-    (step,) = [step for step in image_steps() if step.startswith("ENV ")]
-    return dict(word.split("=", 1) for word in step.split()[1:])
-
-
-def image_steps() -> list[str]:
-    """The instructions that build the image, without comments, one line each."""
-    lines = CONTAINERFILE.read_text(encoding="utf-8").splitlines(keepends=True)
-    text = "".join(line for line in lines if not line.startswith("#"))
-    return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
 def helm_environment() -> dict[str, str]:
