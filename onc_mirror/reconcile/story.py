@@ -128,7 +128,7 @@ def fix_window(mirror: Mirror, run: Run, request: ReconcileRequest) -> MirrorReq
     """
     window = data_window(request, run.began_at)
     mirror.store.look()
-    return MirrorRequest(since=window.since, until=window.until, devices=request.devices)
+    return MirrorRequest(since=window.since, until=window.until, devices=request.devices, by_data=True)
 
 
 def data_window(request: ReconcileRequest, now: datetime) -> TimeWindow:

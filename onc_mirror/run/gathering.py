@@ -51,6 +51,7 @@ class MirrorRequest:
         selection: Which of the listed rows are wanted; None means the settings' extensions.
         only: Exactly these archive files, as `onc-mirror list` gave them, and no others, also when there are none;
             None means whatever is listed.
+        by_data: Whether `since` and `until` are times of the data, whatever the length, and not of the archive.
     """
 
     since: datetime | None = None
@@ -60,6 +61,7 @@ class MirrorRequest:
     categories: tuple[str, ...] = ()
     selection: Selection | None = None
     only: tuple[ArchiveFile, ...] | None = None
+    by_data: bool = False
 
     @property
     def sees_everything(self) -> bool:
@@ -138,7 +140,7 @@ def begin_inquiry(run: Run, request: MirrorRequest, read: Callable[[], ArchiveCl
         read: `read_clock` with the caller's retries around it.
 
     Raises:
-        SettingsError: The window that is asked for is longer than `LONGEST_WINDOW`.
+        SettingsError: The window of archive time that is asked for is longer than `LONGEST_WINDOW`.
     """
     clock, unreachable = None, None
     try:
@@ -147,7 +149,7 @@ def begin_inquiry(run: Run, request: MirrorRequest, read: Callable[[], ArchiveCl
         unreachable = error
     latest = run.began_at if clock is None else clock.until
     until = min(request.until or latest, latest)
-    if request.since is not None and until - request.since > LONGEST_WINDOW:
+    if request.since is not None and not request.by_data and until - request.since > LONGEST_WINDOW:
         raise SettingsError(
             f"A run takes what was archived in at most {LONGEST_WINDOW.days} days, and {request.since:%Y-%m-%d} to"
             f" {until:%Y-%m-%d} are {(until - request.since).days}. Take a shorter window, or `onc-mirror backfill`,"

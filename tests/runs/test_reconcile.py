@@ -21,6 +21,7 @@ from onc_mirror.reconcile.story import (
     reconcile,
     survey_devices,
 )
+from onc_mirror.run.clocks import LONGEST_WINDOW
 from onc_mirror.run.gathering import begin_inquiry
 from onc_mirror.run.life import begin_run
 from onc_mirror.store import open_store
@@ -469,6 +470,15 @@ def test_reconciles_at_the_same_time_fetch_each_file_once(mirror: Bench) -> None
     fetched = [served.filename for served in mirror.archive.requests_for("download")]
     assert sorted(map(str, fetched)) == sorted(victim.rpartition("/")[2] for victim in victims)
     assert_mended(mirror)
+
+
+def test_the_days_compared_may_be_more_than_a_run_takes_of_archive_time(mirror: Bench) -> None:
+    days = LONGEST_WINDOW.days + 59
+
+    result = run(mirror, since=NOON - timedelta(days=days), until=NOON, dry_run=True)
+
+    assert (result.window.until - result.window.since).days > days
+    assert not result.errors
 
 
 def test_a_device_without_data_is_compared_all_the_same(mirror: Bench) -> None:
