@@ -14,7 +14,7 @@ from onc_mirror.alerts.words import alert_json
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import print_table, print_text
 from onc_mirror.errors import SettingsError
-from onc_mirror.ledger import NoLedgerError, open_ledger
+from onc_mirror.ledger import open_ledger
 from onc_mirror.redacting import clean
 from onc_mirror.settings import LedgerSettings, load_settings
 from onc_mirror.threads import within
@@ -36,24 +36,18 @@ def alerts(context: click.Context, *, is_test: bool, as_json: bool) -> None:
     What each means and what to do is in docs/runbook.md, under the name of its cause. With --test every receiver of
     ONC_MIRROR_ALERT_WEBHOOK and ONC_MIRROR_ALERT_URLS gets a message, and it is said which did not take it.
 
-    Exit codes: 0; with --test 1 when a receiver did not take it; 2 wrong option or setting.
+    Exit codes: 0; with --test 1 when a receiver did not take it; 2 wrong option or setting, or no ledger there.
     """
     if is_test:
         context.exit(_test(as_json=as_json))
     settings = load_settings(LedgerSettings)
-    told: tuple[Telling, ...] = ()
-    found: list[Alert] = []
-    nothing = "There is no open alert."
-    try:
-        with open_ledger(settings.ledger, variable=settings.ledger_variable, create=False) as ledger:
-            found = [alert for alert in ledger.alerts.read() if alert.is_open]
-            told = ledger.alerts.tellings()
-    except NoLedgerError as error:
-        nothing = str(error)
+    with open_ledger(settings.ledger, variable=settings.ledger_variable, create=False) as ledger:
+        found = [alert for alert in ledger.alerts.read() if alert.is_open]
+        told = ledger.alerts.tellings()
     if as_json:
         click.echo(json.dumps({"alerts": [{**alert_json(one), "told": _told(one, told)} for one in found]}, indent=2))
     elif not found:
-        print_text(nothing)
+        print_text("There is no open alert.")
     else:
         print_table("Open alerts", _COLUMNS, [_row(one, told) for one in found])
 

@@ -36,6 +36,9 @@ def metrics(*, place: tuple[str, int] | None) -> None:
 
     Needs no token and no store, only ONC_MIRROR_LEDGER_URL or ONC_MIRROR_STATE_DIR. For node_exporter, have each run
     write them to ONC_MIRROR_METRICS_FILE instead.
+
+    Exit codes: 0; 1 the ledger is out of reach; 2 wrong option or setting, or no ledger there. With --serve these are
+    answered by HTTP 503.
     """
     settings = load_settings(MetricsSettings)
     if place is None:

@@ -8,7 +8,7 @@ causes that are in the code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest, write_to_textfile
@@ -60,17 +60,15 @@ class Picture:
     scratch_free_bytes: int
 
 
-def take_picture(ledger: Ledger | None, scratch: Path, now: datetime) -> Picture:
-    """Read everything that is told; of a ledger that is not there yet (None), that there is nothing.
+def take_picture(ledger: Ledger, scratch: Path, now: datetime) -> Picture:
+    """Read everything that is told.
 
     Raises:
         LedgerUnavailableError: The ledger is out of reach.
     """
-    picture = Picture(scratch_bytes=bytes_used(scratch), scratch_free_bytes=bytes_free(scratch))
-    if ledger is None:
-        return picture
-    return replace(
-        picture,
+    return Picture(
+        scratch_bytes=bytes_used(scratch),
+        scratch_free_bytes=bytes_free(scratch),
         devices=ledger.vitals.devices(),
         flows=ledger.vitals.flows(now),
         counters=ledger.counters.read(),

@@ -13,7 +13,7 @@ from prometheus_client import make_wsgi_app
 
 from onc_mirror.errors import MirrorError, SettingsError
 from onc_mirror.faults import named
-from onc_mirror.ledger import NoLedgerError, open_ledger
+from onc_mirror.ledger import open_ledger
 from onc_mirror.metrics.exposition import registry_of, take_picture
 from onc_mirror.redacting import redact
 
@@ -88,14 +88,11 @@ def serving(
 
 
 def look(settings: MetricsSettings, now: datetime) -> Picture:
-    """Read everything that is told; of a ledger that is not there yet, that there is nothing.
+    """Read everything that is told.
 
     Raises:
+        NoLedgerError: There is none yet. Zeros would say that all is well where nothing is known.
         MirrorError: The ledger is out of reach.
     """
-    try:
-        opened = open_ledger(settings.ledger, variable=settings.ledger_variable, create=False)
-    except NoLedgerError:
-        return take_picture(None, settings.scratch, now)
-    with opened as ledger:
+    with open_ledger(settings.ledger, variable=settings.ledger_variable, create=False) as ledger:
         return take_picture(ledger, settings.scratch, now)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import httpx
 import psutil
 import yaml
+from botocore.config import Config
 
 from infra.sandbox.environment import part_environment
-from infra.sandbox.options import ROOT, SandboxOptions
+from infra.sandbox.options import ACCESS_KEY, BUCKET, ROOT, SECRET_KEY, SandboxOptions
 from infra.sandbox.orchestrator import DEPLOYMENT, WORK_POOL
 from infra.sandbox.parts import Command
 from infra.sandbox.up import running_sandbox
+from tests.alerts.hearing import LONGEST_S
 from tests.support.flow_runs import ArchiveControl, environment_of
 from tests.support.waiting import wait_until
 
@@ -32,12 +36,11 @@ if TYPE_CHECKING:
     from infra.sandbox.orchestrator import FlowRun
     from infra.sandbox.up import Sandbox
 
-LONGEST_S = 300.0
 HEARTBEAT_S = 30
 """Prefect's minimum."""
 
-DEVICE = "TUMSTANDARDMODULE001"
-"""It has few files."""
+DEVICE, OTHER_DEVICE = "TUMSTANDARDMODULE001", "TUMSTANDARDMODULE004"
+"""They have few files."""
 
 
 @dataclass
@@ -47,31 +50,112 @@ class World:
     Attributes:
         sandbox: The sandbox.
         archive: The controls of its archive.
-        environment: What its runs have beyond the worker's environment.
+        environment: What its runs and commands have beyond the worker's environment.
+        voices: What its runs have besides: whom they tell, and when a device is silent.
         declared: What is deployed.
     """
 
     sandbox: Sandbox
     archive: ArchiveControl
     environment: dict[str, str]
+    voices: dict[str, str]
     declared: Path
 
-    def begin(self, **parameters: Any) -> FlowRun:
-        """Trigger the hourly run and wait until it is at work."""
-        wanted = {"devices": [DEVICE], **parameters}
-        run = self.sandbox.orchestrator.trigger(DEPLOYMENT, parameters=wanted, environment=self.environment)
-        self._wait(lambda: self._look(run).state_type not in {"SCHEDULED", "PENDING"})
+    def begin(self, deployment: str = DEPLOYMENT, device: str = DEVICE) -> FlowRun:
+        """Trigger a run and wait until it is at work."""
+        wanted = {"devices": [device]}
+        has = {"env": self.environment | self.voices}
+        found = self.ask("GET", f"/deployments/name/{deployment}")
+        asked = {"parameters": wanted, "job_variables": has}
+        run = self._look(self.ask("POST", f"/deployments/{found['id']}/create_flow_run", asked)["id"])
+        self._wait(lambda: self._look(run.id).state_type not in {"SCHEDULED", "PENDING"})
         return run
 
     def end(self, run: FlowRun) -> FlowRun:
         """Wait for the end of a run."""
-        self._wait(lambda: self._look(run).is_final)
+        self._wait(lambda: self._look(run.id).is_final)
         return run
 
     def ended_at(self, run: FlowRun) -> float:
         """When a run ended, by `time.time`."""
-        found = httpx.get(f"{self.url}/flow_runs/{run.id}", timeout=120, trust_env=False).raise_for_status().json()
-        return datetime.fromisoformat(found["state"]["timestamp"]).astimezone(UTC).timestamp()
+        return _seconds(self.ask("GET", f"/flow_runs/{run.id}")["state"]["timestamp"])
+
+    def started_at(self, run: FlowRun) -> float:
+        """When a run began, by `time.time`."""
+        return _seconds(self.ask("GET", f"/flow_runs/{run.id}")["start_time"])
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the server's API, again when its database is locked."""
+        url = f"{self.url}{path}"
+        while True:
+            answer = httpx.request(method, url, json=body, timeout=120, trust_env=False)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                answer.raise_for_status()
+                return answer.json() if answer.content else None
+            time.sleep(1)
+
+    def schedule(self, *, active: bool) -> None:
+        """Have the hourly run start every minute, or pause its schedule and wait for the end of its runs."""
+        deployment = self.ask("GET", f"/deployments/name/{DEPLOYMENT}")
+        (only,) = deployment["schedules"]
+        self.ask("PATCH", f"/deployments/{deployment['id']}/schedules/{only['id']}", {"active": active})
+        if not active:
+            self.keep_scheduled(0)
+            at_work = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
+            self._wait(lambda: not self.ask("POST", "/flow_runs/filter", at_work))
+
+    def scheduled_ends(self, state: str, after: float) -> list[float]:
+        """Wait until a run that the scheduler has made ends in a state after a moment; says when each did so far."""
+        wanted = {"flow_runs": {"state": {"type": {"any_": [state]}}}, "sort": "END_TIME_DESC", "limit": 20}
+
+        def ends() -> list[float]:
+            runs = [one for one in self.ask("POST", "/flow_runs/filter", wanted) if one["auto_scheduled"]]
+            return sorted(at for one in runs if (at := _seconds(one["state"]["timestamp"])) > after)
+
+        self._wait(lambda: bool(ends()))
+        return ends()
+
+    def keep_scheduled(self, number: int) -> None:
+        """Delete the runs that the scheduler has made beforehand, but for the first ones."""
+        wanted = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "sort": "EXPECTED_START_TIME_ASC"}
+        for one in self.ask("POST", "/flow_runs/filter", wanted)[number:]:
+            self.ask("DELETE", f"/flow_runs/{one['id']}")
+
+    def end_as(self, state: dict[str, str]) -> float:
+        """A run of the hourly deployment ends in a state, without a process; says when."""
+        deployment = self.ask("GET", f"/deployments/name/{DEPLOYMENT}")
+        later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        first = {"type": "SCHEDULED", "state_details": {"scheduled_time": later}}
+        run = self.ask("POST", f"/deployments/{deployment['id']}/create_flow_run", {"state": first})
+        at = time.time()
+        self.ask("POST", f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+        return at
+
+    def newest(self, device: str) -> float:
+        """When the archive took in the newest file of a device that the ledger knows."""
+        database = f"file:{self.environment['ONC_MIRROR_STATE_DIR']}/ledger.db?mode=ro"
+        with contextlib.closing(sqlite3.connect(database, uri=True)) as connection:
+            (found,) = connection.execute(
+                "SELECT max(archived_at) FROM files WHERE device_code = ?", (device,)
+            ).fetchone()
+        return _seconds(found)
+
+    def lose_object(self, device: str) -> str:
+        """Delete an object of a device from the bucket, behind the mirror's back."""
+        options = self.sandbox.options
+        client = boto3.client(
+            "s3",
+            endpoint_url=options.s3_url,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}),
+        )
+        found = client.list_objects_v2(Bucket=BUCKET, Prefix=f"mirror/raw/{device}/")["Contents"]
+        key = found[0]["Key"]
+        client.delete_object(Bucket=BUCKET, Key=key)
+        client.close()
+        return str(key)
 
     @property
     def url(self) -> str:
@@ -103,28 +187,31 @@ class World:
         """Kill -9 the Prefect server."""
         return _kill(_parts("server", "start"))
 
-    def start_server(self) -> None:
+    def start_server(self, *options: str) -> None:
         """Start the Prefect server again, on the database that is there."""
-        port = str(self.sandbox.options.prefect_port)
-        command = Command("another server", "prefect", ("server", "start", "--port", port), f"{self.url}/health")
+        arguments = ("server", "start", "--port", str(self.sandbox.options.prefect_port), *options)
+        command = Command("another server", "prefect", arguments, f"{self.url}/health")
         part = self.sandbox.parts.start(command)
         self._wait(part.is_healthy)
 
     def deploy(self, **receivers: str) -> None:
         """Register what is declared, with these receivers."""
-        self._command(["deploy", "--from", str(self.declared)], receivers).check_returncode()
+        self.command("deploy", "--from", str(self.declared), variables=receivers).check_returncode()
 
     def is_alive(self, within: str) -> bool:
         """Ask the check that needs no Prefect."""
-        return self._command(["doctor", "--liveness", "--within", within], {}).returncode == 0
+        return self.command("doctor", "--liveness", "--within", within).returncode == 0
 
-    def _command(self, arguments: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    def command(self, *arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Run `onc-mirror` with the environment of the runs."""
         command = [sys.executable, "-m", "onc_mirror.cli.main", *arguments]
-        environment = part_environment(self.sandbox.options) | self.environment | variables
-        return subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=LONGEST_S)
+        environment = part_environment(self.sandbox.options) | self.environment | (variables or {})
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, check=False, timeout=LONGEST_S, stdout=subprocess.DEVNULL
+        )
 
-    def _look(self, run: FlowRun) -> FlowRun:
-        return self.sandbox.orchestrator.flow_run(run.id)
+    def _look(self, run_id: str) -> FlowRun:
+        return self.sandbox.orchestrator.flow_run(run_id)
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         def holds() -> bool:
@@ -136,30 +223,33 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, *, zombie_s: int, no_success_s: int) -> Iterator[World]:
+def world(folder: Path, *, zombie_s: int, no_success_s: int, voices: dict[str, str]) -> Iterator[World]:
     """A sandbox of its own, and a mirror in it, with these times in the place of those that are deployed."""
     declared = _hurried_files(folder / "declared", zombie_s=zombie_s, no_success_s=no_success_s)
     options = SandboxOptions(folder / "sandbox", archive_port=0, s3_port=0, prefect_port=0, size="tiny")
     environment = environment_of(folder / "state", "mirror") | {
         "ONC_MIRROR_STALL_TIMEOUT_S": "3600",
+        "ONC_MIRROR_OVERLAP": "PT2H",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     }
     with running_sandbox(options, print) as sandbox:
         archive = ArchiveControl(sandbox.options.archive_url)
-        yield World(sandbox, archive, environment, declared)
+        here = World(sandbox, archive, environment, dict(voices), declared)
+        here.schedule(active=False)
+        deployment = here.ask("GET", f"/deployments/name/{DEPLOYMENT}")
+        here.ask("PATCH", f"/deployments/{deployment['id']}", {"job_variables": {"env": environment | voices}})
+        yield here
         archive.close()
 
 
 def _hurried_files(folder: Path, *, zombie_s: int, no_success_s: int) -> Path:
-    """What is declared, with shorter times and without schedules: a run of theirs would come between.
-
-    Nor would all be told of the first: what becomes of a run that the scheduler made less than five minutes before it
-    starts is told 15 minutes late, since there is no event of its making, for which that of its start waits.
-    """
+    """What is declared, with shorter times; the hourly run is due every minute and no other has a schedule."""
     folder.mkdir()
     deployments = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text("utf-8"))
     for one in deployments["deployments"]:
-        one.pop("schedules", None)
+        schedules = one.pop("schedules", [])
+        if one["name"] == "hourly":
+            one["schedules"] = [{**schedules[0], "cron": "* * * * *", "parameters": {"devices": [DEVICE]}}]
     (folder / "prefect.yaml").write_text(yaml.safe_dump(deployments), "utf-8")
     declared = yaml.safe_load((ROOT / "deployments" / "automations.yaml").read_text("utf-8"))
     for one in declared["automations"]:
@@ -168,6 +258,11 @@ def _hurried_files(folder: Path, *, zombie_s: int, no_success_s: int) -> Path:
                 trigger["within"] = no_success_s if "succe" in one["name"] else zombie_s
     (folder / "automations.yaml").write_text(yaml.safe_dump(declared), "utf-8")
     return folder
+
+
+def _seconds(text: str) -> float:
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _ours() -> list[psutil.Process]:

@@ -52,7 +52,7 @@ def test_what_was_told_when_the_mirror_was_killed_is_told_again_and_then_no_more
 def test_open_alerts_are_listed_with_whom_they_were_told(
     console: Console, in_process: Callable[..., Answer], hook: Hook
 ) -> None:
-    absent = in_process("alerts")
+    absent = in_process("alerts", "--json")
     open_ledger(f"sqlite:///{console.state / 'ledger.db'}").close()
     nothing = in_process("alerts")
     in_process("mirror", "-d", "TUMLIDAR001", ONC_TOKEN=WRONG, ONC_MIRROR_ALERT_WEBHOOK=hook.url)
@@ -60,7 +60,8 @@ def test_open_alerts_are_listed_with_whom_they_were_told(
     shown = in_process("alerts", ONC_TOKEN=None)
     (alert,) = in_process("alerts", "--json", ONC_TOKEN=None).json["alerts"]
 
-    assert absent.out.startswith("There is no ledger at ")
+    assert absent.code == 2
+    assert absent.json["error"]["detail"].startswith("There is no ledger at ")
     assert nothing.out == "There is no open alert.\n"
     assert all(word in shown.out for word in ("token-rejected", "webhook", "does not accept the token"))
     assert (alert["cause"], alert["count"], list(alert["told"])) == ("token-rejected", 1, ["webhook"])

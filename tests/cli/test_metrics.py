@@ -12,6 +12,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.sandbox.archive.faults import Kind
+from onc_mirror.ledger import open_ledger
 from onc_mirror.metrics.serving import serving
 from onc_mirror.mirror import utc_now
 from onc_mirror.settings import MetricsSettings
@@ -87,12 +88,13 @@ def test_metrics_that_cannot_be_written_cost_no_run(
     assert "No such file or directory" in caplog.text
 
 
-def test_a_ledger_that_is_not_there_is_told_as_nothing_and_not_created(
+def test_a_ledger_that_is_not_there_is_told_as_such_and_not_created(
     in_process: Callable[..., Answer], tmp_path: Path
 ) -> None:
-    told = samples(in_process("metrics", **NEEDED).out)
+    told = in_process("metrics", **NEEDED)
 
-    assert told["onc_mirror_files", DEVICE, "mirrored"] == told["onc_mirror_ledger_bytes",] == 0
+    assert (told.code, told.out) == (2, "")
+    assert "There is no ledger at " in told.err
     assert not (tmp_path / "state").exists()
 
 
@@ -112,6 +114,7 @@ def test_a_client_that_goes_away_leaves_a_line_and_no_traceback(
 ) -> None:
     caplog.set_level("INFO", "onc_mirror")
     settings = MetricsSettings.model_validate({"state_dir": tmp_path})
+    open_ledger(settings.ledger).close()
     with serving("127.0.0.1", 0, settings, utc_now) as server, side_by_side(1, "serve") as pool:
         pool.submit(server.serve_forever)
         with socket.create_connection(("127.0.0.1", server.server_port)) as client:
@@ -141,6 +144,7 @@ def test_prometheus_scrapes_what_runs_did_and_sees_one_fail(
     console: Console, in_process: Callable[..., Answer], tmp_path: Path
 ) -> None:
     prometheus_programs()
+    open_ledger(f"sqlite:///{console.state / 'ledger.db'}").close()
     with served(console) as target, running_prometheus(tmp_path, target) as server:
         wait_until(lambda: server.value('up{job="onc-mirror"}') == 1)
         before = server.value(success())
