@@ -10,7 +10,7 @@ days of devices needs a work pool that takes several runs at a time, as this one
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import State, flow
 from pydantic import Field
@@ -30,7 +30,7 @@ from tasks.backfilling import (
     show_forecast,
 )
 from tasks.links import run_link
-from tasks.parameters import ChosenDevices, Extensions, ProductCodes, Time
+from tasks.parameters import ChosenDevices, Day, Extensions, OnlyFailed, ProductCodes
 from tasks.policy import safely
 from tasks.progress import shown_progress
 from tasks.reporting import run_state, show_run
@@ -40,13 +40,13 @@ from tasks.starting import backfill_request, foresees_only, run_settings
 
 @flow(name=BACKFILL, log_prints=False, persist_result=False)
 def backfill(  # noqa: PLR0913 - the parameters of a deployment
-    since: Time,
-    until: Time | None = None,
+    since: Day,
+    until: Day | None = None,
     devices: ChosenDevices | None = None,
     *,
     products: ProductCodes | None = None,
     extensions: Extensions | None = None,
-    only: Literal["failed"] | None = None,
+    only: OnlyFailed | None = None,
     dry_run: bool | None = None,
     slices_per_run: Annotated[int, Field(ge=1, le=1000)] = SLICES_PER_RUN,
     runs_in_flight: Annotated[int, Field(ge=1, le=50)] = RUNS_IN_FLIGHT,
@@ -54,9 +54,8 @@ def backfill(  # noqa: PLR0913 - the parameters of a deployment
     """Mirror the data of a range of days.
 
     Args:
-        since: Fetch the data from this day on (UTC); 2006-01-01 or later. A day, such as 2026-11-22, or a time with
-            its zone, such as 2026-11-22T06:00:00Z, which stands for its day.
-        until: Fetch the data up to this instead of until now; a day that it cuts counts whole. As `since`.
+        since: Fetch the data from this day on, UTC, such as 2026-11-22; 2006-01-01 or later.
+        until: Fetch the data up to the begin of this day, UTC, instead of until now. As `since`.
         devices: Only these, instead of all devices of the table that were in the water then.
         products: Only these data products, by their codes, instead of all.
         extensions: Only these extensions, such as hdf5, instead of those of ONC_MIRROR_EXTENSIONS.

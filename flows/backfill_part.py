@@ -7,7 +7,7 @@ backfill, and does only what is left.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from prefect import State, flow
 
@@ -19,7 +19,7 @@ from onc_mirror.settings import MirrorSettings
 from onc_mirror.transfer.progress import Progress
 from tasks.backfilling import begin_backfill, fill_slices, finish_backfill
 from tasks.links import run_link
-from tasks.parameters import DeviceCodes, Extensions, ProductCodes, RunName, Time
+from tasks.parameters import Day, DeviceCodes, Extensions, OnlyFailed, ProductCodes, RunName
 from tasks.policy import safely
 from tasks.progress import shown_progress
 from tasks.reporting import run_state, show_run
@@ -28,13 +28,13 @@ from tasks.starting import backfill_request, run_settings
 
 @flow(name=BACKFILL_PART, log_prints=False, persist_result=False)
 def backfill_part(  # noqa: PLR0913 - the parameters of a deployment
-    since: Time,
-    until: Time | None = None,
+    since: Day,
+    until: Day | None = None,
     devices: DeviceCodes | None = None,
     *,
     products: ProductCodes | None = None,
     extensions: Extensions | None = None,
-    only: Literal["failed"] | None = None,
+    only: OnlyFailed | None = None,
     run_id: RunName | None = None,
 ) -> State[Any]:
     """Mirror some days of some devices in this run.

@@ -36,8 +36,8 @@ def mirror_hour(
     """Mirror what the archive took in since the last run.
 
     Args:
-        since: Take what was archived from here on, instead of from each device's watermark. A day, such as
-            2026-11-22, or a time with its zone, such as 2026-11-22T06:00:00Z; without a zone it is UTC.
+        since: Take what was archived from here on, instead of from each device's watermark. A time with its zone,
+            such as 2026-11-22T06:00:00Z; without a zone it is UTC.
         until: Take what was archived before this, instead of until now. As `since`.
         devices: Only these, whether in the water or not, instead of all that are deployed.
 

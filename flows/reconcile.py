@@ -20,7 +20,7 @@ from onc_mirror.reconcile.story import NIGHTLY_DAYS, ReconcileRequest, unnoted_r
 from onc_mirror.run.life import begun_run
 from tasks.links import run_link
 from tasks.listing import begin_inquiry
-from tasks.parameters import ChosenDevices, Days, Time
+from tasks.parameters import ChosenDevices, Day, Days
 from tasks.policy import safely
 from tasks.reconciling import (
     find_devices,
@@ -37,8 +37,8 @@ from tasks.transferring import plan_transfers, transfer_files
 
 @flow(name=RECONCILE, log_prints=False, persist_result=False)
 def reconcile(  # noqa: PLR0913 - the parameters of a deployment
-    since: Time | None = None,
-    until: Time | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
     days: Days = NIGHTLY_DAYS,
     devices: ChosenDevices | None = None,
     *,
@@ -48,9 +48,8 @@ def reconcile(  # noqa: PLR0913 - the parameters of a deployment
     """Compare what archive, ledger and bucket have, and fetch what is missing or damaged.
 
     Args:
-        since: Compare the data from this day on (UTC), instead of from `days` before the end. A day, such as
-            2026-11-22, or a time with its zone, such as 2026-11-22T06:00:00Z, which stands for its day.
-        until: Compare the data up to this instead of until now; a day that it cuts counts whole. As `since`.
+        since: Compare the data from this day on, UTC, such as 2026-11-22, instead of from `days` before the end.
+        until: Compare the data up to the begin of this day, UTC, instead of until now. As `since`.
         days: How far to reach back when `since` is not given, in days of data; 1 to 3650.
         devices: Only these, whether in the water or not, instead of all that are deployed.
         dry_run: Compare only; change nothing.

@@ -11,7 +11,7 @@ runs. The run itself takes any code that can be one: its table may be another, a
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 _DAY = r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?"
 _ZONE = r"(Z|[+-][01]\d:?[0-5]\d)?"
+
+
+def _spelt(example: str) -> str:
+    """A pattern of a day or a time. Of what does not match a server says the pattern alone: hence the example."""
+    return f"^({example}|{_DAY}([T ]{_CLOCK}{_ZONE})?)$"
 
 
 def _usable(code: str) -> str:
@@ -57,12 +62,22 @@ Time = Annotated[
         {
             "type": "string",
             "format": "date-time",
-            "pattern": f"^{_DAY}([T ]{_CLOCK}{_ZONE})?$",
-            "examples": ["2026-11-22", "2026-11-22T06:00:00Z", "2026-11-22T07:00:00+01:00"],
+            "pattern": _spelt("2026-11-22T06:00:00Z"),
+            "examples": ["2026-11-22T06:00:00Z", "2026-11-22T07:00:00+01:00"],
         }
     ),
 ]
-"""An instant: a day (its midnight) or a time; UTC unless it has a zone."""
+"""An instant: a time, or a day (its midnight); UTC unless it has a zone. The form of the UI asks for day and time."""
+
+Day = Annotated[
+    datetime,
+    AfterValidator(as_utc),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": _spelt("2026-11-22"), "examples": ["2026-11-22"]}),
+]
+"""A day of data, UTC; a time stands for its day. The form of the UI asks for the day alone."""
+
+OnlyFailed = Annotated[Literal["failed"], WithJsonSchema({"type": "string", "enum": ["failed"]})]
+"""A choice of one: of what pydantic makes of it, a constant, the form of the UI does nothing."""
 
 DeviceCode = Annotated[str, AfterValidator(_usable)]
 """A device code as ONC writes it, in the device table or not."""

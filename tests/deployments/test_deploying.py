@@ -237,9 +237,9 @@ def test_a_server_that_cannot_be_used_is_told_with_what_to_do(
     [
         ("backfill/backfill", {}, "'since' is a required property"),
         ("backfill/backfill", {"since": "yesterday"}, "'yesterday' does not match"),
-        ("backfill/backfill", {"since": "2026-13-01"}, "'2026-13-01' does not match"),
+        ("backfill/backfill", {"since": "2026-13-01"}, "'2026-13-01' does not match '^(2026-11-22|"),
         ("backfill/backfill", {"since": "2026-01-01", "slices_per_run": 0}, "0 is less than the minimum of 1"),
-        ("backfill/backfill", {"since": "2026-01-01", "only": "bad"}, "'failed' was expected"),
+        ("backfill/backfill", {"since": "2026-01-01", "only": "bad"}, "'bad' is not one of ['failed']"),
         ("backfill/backfill", {"since": "2026-01-01", "sicne": "2026-01-02"}, "('sicne' was unexpected)"),
         ("mirror-hour/hourly", {"devices": ["TUMLIDAR009"]}, "'TUMLIDAR009' is not one of ['TUM"),
         ("mirror-hour/hourly", {"devices": []}, "[] should be non-empty"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ from deployments.declared import read_declaration
 from infra.sandbox.orchestrator import DEPLOYMENT
 from tests.support.browser import open_browser, require_browser
 from tests.support.flow_runs import Deployed, environment_of, wait_for_end
+from tests.support.prefect_form import choose, form_field, pick_day
 from tests.support.raw_server import unused_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
     from infra.sandbox.orchestrator import FlowRun
     from infra.sandbox.up import Sandbox
@@ -73,11 +73,6 @@ def asked(sandbox: Sandbox, method: str, path: str, body: Any = None) -> Any:
     return httpx.request(method, url, json=body, timeout=30, trust_env=False).raise_for_status().json()
 
 
-def form_field(page: Page, name: str) -> Locator:
-    label = page.locator(".schema-form-property__label", has_text=re.compile(rf"^{name}( \(Optional\))?$"))
-    return page.locator(".schema-form-property", has=label)
-
-
 def test_every_deployment_is_listed_with_its_flow_and_whether_it_has_a_schedule(page: Page) -> None:
     page.goto("/deployments")
 
@@ -104,12 +99,16 @@ def test_the_form_of_a_backfill_explains_its_fields_and_refuses_a_bad_date_with_
     assert {"since", "until", "devices", "dry_run"} <= set(fields)
     for name, field in fields.items():
         expect(form_field(page, name)).to_contain_text(field["description"].replace("`", ""))
+    choose(page, "devices", "list", DEVICE)
+    choose(page, "only", "str", "failed")
+    pick_day(page, "since", 15)
     since = form_field(page, "since")
     since.locator(".schema-form-property-menu").click()
     page.get_by_text("Use JSON input").click()
-    since.get_by_role("textbox").fill(json.dumps("2026-13-01"))
+    expect(since.get_by_role("textbox")).to_have_value(f'"{datetime.now(UTC):%Y-%m}-15"')
+    since.get_by_role("textbox").fill('"2026-13-01"')
     page.get_by_role("button", name="Submit").click()
-    expect(since).to_contain_text("'2026-13-01' is not a 'date-time'")
+    expect(since).to_contain_text("'2026-13-01' is not a 'date'")
     assert asked(sandbox, "POST", "/flow_runs/count", runs) == before
 
 

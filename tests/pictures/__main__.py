@@ -21,6 +21,7 @@ from infra.sandbox.demo import mirror_one_hour, run_url
 from infra.sandbox.options import ROOT, SandboxOptions
 from infra.sandbox.up import running_sandbox
 from tests.support.browser import open_browser
+from tests.support.prefect_form import choose, pick_day
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -61,6 +62,19 @@ def show(sandbox: Sandbox, run: FlowRun, page: Page) -> None:
     page.goto(address)
     expect(page.get_by_role("columnheader").first).to_be_visible()
     take(page, "prefect-artifact.png")
+    show_form(page)
+
+
+def show_form(page: Page) -> None:
+    """Take the picture of what a backfill asks."""
+    page.set_viewport_size({"width": 1280, "height": 1180})
+    page.goto("/deployments")
+    page.get_by_role("link", name="backfill", exact=True).first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run").click()
+    choose(page, "devices", "list", "TUMLIDAR001")
+    pick_day(page, "since", 1)
+    take(page, "prefect-backfill.png")
 
 
 def take(page: Page, name: str) -> None:
@@ -69,11 +83,11 @@ def take(page: Page, name: str) -> None:
     Raises:
         TimeoutError: It goes on changing.
     """
-    picture = page.screenshot()
+    picture = page.screenshot(animations="disabled")
     deadline = time.monotonic() + LONGEST_S
     while time.monotonic() < deadline:
         page.wait_for_timeout(SETTLED_S * 1000)
-        before, picture = picture, page.screenshot()
+        before, picture = picture, page.screenshot(animations="disabled")
         if picture == before:
             (IMAGES / name).write_bytes(picture)
             return
