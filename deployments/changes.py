@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from onc_mirror.markup import shortened
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
 Action = Literal["create", "update", "delete"]
+
+_LONGEST = 60
+_MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +78,46 @@ def differences(declared: Mapping[str, Any], present: Mapping[str, Any]) -> tupl
         for field, value in declared.items()
         if present.get(field) != value
     )
+
+
+def told(change: Change) -> str:
+    """What differs, for people: where, what is there and what is declared; the first of many, cut where they are long.
+
+    >>> schedules = Difference("schedules", {"hourly": {"cron": "10 * * * *"}}, {"hourly": {"cron": "20 * * * *"}})
+    >>> told(Change("deployment", "mirror-hour/hourly", "update", print, (schedules,)))
+    'schedules.hourly.cron: 10 * * * * -> 20 * * * *'
+    """
+    found = [leaf for one in change.differences for leaf in leaves(one)]
+    text = "; ".join(map(_sentence, found[:_MOST]))
+    return text + (f"; and {len(found) - _MOST} more, see --json" if len(found) > _MOST else "")
+
+
+def _sentence(one: Difference) -> str:
+    if one.was == one.becomes:  # masked
+        return one.field
+    return f"{one.field}: {_text(one.was)} -> {_text(one.becomes)}"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return shortened(value if isinstance(value, str) else json.dumps(value, default=str), _LONGEST)
+
+
+def leaves(one: Difference) -> Iterator[Difference]:
+    """Where within a field the difference is; None stands for what is not there.
+
+    >>> [each.field for each in leaves(Difference("limit", {"a": [1, 2], "b": 3}, {"a": [1, 5], "b": 3, "c": 4}))]
+    ['limit.a.1', 'limit.c']
+    """
+    if isinstance(one.was, Mapping) and isinstance(one.becomes, Mapping):
+        keys = [*one.was, *(key for key in one.becomes if key not in one.was)]
+        pairs = [(key, one.was.get(key), one.becomes.get(key)) for key in keys]
+    elif isinstance(one.was, list) and isinstance(one.becomes, list) and len(one.was) == len(one.becomes):
+        pairs = [(number, *pair) for number, pair in enumerate(zip(one.was, one.becomes, strict=True))]
+    else:
+        yield one
+        return
+    for key, was, becomes in pairs:
+        if was != becomes:
+            yield from leaves(Difference(f"{one.field}.{key}", was, becomes))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic import ValidationError
 
+from deployments.changes import told
 from deployments.declared import SHIPPED, read_declaration
 from onc_mirror.cli.options import json_option
 from onc_mirror.cli.tables import print_table, print_text
@@ -22,11 +23,10 @@ from onc_mirror.settings import AlertSettings, TableSettings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deployments.changes import Action, Change, Difference
+    from deployments.changes import Action
     from deployments.deploying import Deployed
 
 _DONE: dict[Action, str] = {"create": "created", "update": "changed", "delete": "deleted"}
-_LONGEST = 60
 
 
 @click.command()
@@ -110,7 +110,7 @@ def _document(deployed: Deployed, *, dry_run: bool) -> dict[str, Any]:
 
 def _print(deployed: Deployed, *, dry_run: bool) -> None:
     if deployed.changes:
-        rows = [(one.kind, one.name, one.action, _told(one)) for one in deployed.changes]
+        rows = [(one.kind, one.name, one.action, told(one)) for one in deployed.changes]
         print_table("What would change" if dry_run else "What has changed", ("kind", "name", "change", "what"), rows)
     for note in deployed.notes:
         print_text(note)
@@ -121,18 +121,7 @@ def _sentence(deployed: Deployed, *, dry_run: bool) -> str:
     if not deployed.changes:
         return f"Nothing to change: all {deployed.unchanged} are on {deployed.server} as declared."
     counts = Counter(change.action for change in deployed.changes)
-    told = ", ".join(f"{counts[action]} {word}" for action, word in _DONE.items() if counts[action])
+    done = ", ".join(f"{counts[action]} {word}" for action, word in _DONE.items() if counts[action])
     would = "A dry run, nothing was done; it would be " if dry_run else ""
     rest = f", {deployed.unchanged} as declared already" if deployed.unchanged else ""
-    return f"{would}{told}{rest}, on {deployed.server}."
-
-
-def _told(change: Change) -> str:
-    return "; ".join(map(_difference, change.differences))
-
-
-def _difference(one: Difference) -> str:
-    texts = [value if isinstance(value, str) else json.dumps(value, default=str) for value in (one.was, one.becomes)]
-    if one.was == one.becomes or max(map(len, texts)) > _LONGEST:
-        return one.field
-    return f"{one.field}: {texts[0]} -> {texts[1]}"
+    return f"{would}{done}{rest}, on {deployed.server}."
