@@ -81,7 +81,7 @@ def differences(declared: Mapping[str, Any], present: Mapping[str, Any]) -> tupl
 
 
 def told(change: Change) -> str:
-    """What differs, for people: where, what is there and what is declared; the first of many, cut where they are long.
+    """What differs, for people: where, what is there and what is declared; the first of many, long ones cut.
 
     >>> schedules = Difference("schedules", {"hourly": {"cron": "10 * * * *"}}, {"hourly": {"cron": "20 * * * *"}})
     >>> told(Change("deployment", "mirror-hour/hourly", "update", print, (schedules,)))
