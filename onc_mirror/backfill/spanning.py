@@ -91,6 +91,7 @@ def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
         locations=request.locations,
         categories=request.categories,
         selection=request.selection,
+        by_data=True,
     )
     delays = mirror.settings.retry_delays_s
     inquiry = begin_inquiry(run, asked, lambda: with_retries(lambda: read_clock(mirror, run), delays))
