@@ -18,6 +18,7 @@ from infra.sandbox.composed.place import Network, Place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infra.sandbox.composed.file import Override
 
 _START_S = 300.0
 _POLL_S = 0.1
@@ -34,8 +35,7 @@ class Composition:
     Args:
         secrets: Content of each file below /run/secrets, as an operator writes it.
         variables: What an operator's `.env` says differently from `example.env`.
-        more: Further variables of services, by service.
-        scale: Numbers of containers that differ from those of the file, by service.
+        overrides: What differs from the file, by service.
 
     Attributes:
         folder: All files of all containers.
@@ -45,8 +45,7 @@ class Composition:
         self,
         secrets: Mapping[str, str],
         variables: Mapping[str, str],
-        more: Mapping[str, Mapping[str, str]],
-        scale: Mapping[str, int] | None = None,
+        overrides: Mapping[str, Override],
     ) -> None:
         # Others must find their way through it: as root, PostgreSQL runs as another user.
         self.folder = Path(tempfile.mkdtemp(prefix="onc-mirror-composed-"))
@@ -54,8 +53,7 @@ class Composition:
         self._secrets = dict(secrets)
         self._network = Network()
         host = f"127.0.0.1:{self.port('proxy', 8443)}"
-        self._services = read_services({"PREFECT_HOST": host, **variables}, more)
-        self._replicas = {name: service.replicas for name, service in self._services.items()} | dict(scale or {})
+        self._services = read_services({"PREFECT_HOST": host, **variables}, overrides)
         self._containers: dict[str, list[Container]] = {}
         self._healthy: dict[str, bool] = {}
         self._asked_at = 0.0
@@ -117,7 +115,7 @@ class Composition:
             for name, service in list(waiting.items()):
                 if all(self._is(other, condition) for other, condition in service.waits_for.items()):
                     del waiting[name]
-                    for _ in range(self._replicas[name]):
+                    for _ in range(service.replicas):
                         self.start(name)
             self._check()
             if time.monotonic() > deadline:

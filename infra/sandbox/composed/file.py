@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -53,14 +53,29 @@ class Service:
     replicas: int
 
 
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a second compose file would say of a service.
+
+    Attributes:
+        environment: Further variables.
+        command: Another command; empty for that of the file.
+        replicas: Another number of containers; None for that of the file.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    replicas: int | None = None
+
+
 def read_services(
-    variables: Mapping[str, str], more: Mapping[str, Mapping[str, str]], path: Path = COMPOSE
+    variables: Mapping[str, str], overrides: Mapping[str, Override], path: Path = COMPOSE
 ) -> dict[str, Service]:
     """Read all services.
 
     Args:
         variables: What differs from `example.env`.
-        more: Variables of services beyond those of the file, as a second compose file would add them.
+        overrides: What differs from the file, by service.
         path: The file.
 
     Raises:
@@ -69,7 +84,10 @@ def read_services(
     lines = path.with_name("example.env").read_text(encoding="utf-8").splitlines()
     example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     content = _filled(yaml.safe_load(path.read_text(encoding="utf-8")), example | dict(variables))
-    return {name: _service(name, said, more.get(name, {}), path) for name, said in content["services"].items()}
+    return {
+        name: _service(name, said, overrides.get(name, Override()), path)
+        for name, said in content["services"].items()
+    }
 
 
 def image_environment() -> dict[str, str]:
@@ -85,21 +103,21 @@ def image_steps() -> list[str]:
     return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
-def _service(name: str, said: Mapping[str, Any], more: Mapping[str, str], path: Path) -> Service:
+def _service(name: str, said: Mapping[str, Any], override: Override, path: Path) -> Service:
     volumes = [volume.split(":") for volume in said.get("volumes", ())]
     bound = {parts[1]: path.parent / parts[0] for parts in volumes if parts[0].startswith("./")}
     written = [parts[-1] for parts in volumes if not parts[0].startswith("./")]
     return Service(
         name=name,
         image=said["image"],
-        command=tuple(said.get("command", ())),
-        environment={**said.get("environment", {}), **more},
+        command=override.command or tuple(said.get("command", ())),
+        environment={**said.get("environment", {}), **override.environment},
         secrets=tuple(said.get("secrets", ())),
         mounts=bound,
         folders=(*said.get("tmpfs", ()), *written),
         waits_for={other: wait["condition"] for other, wait in said.get("depends_on", {}).items()},
         health=_health(said.get("healthcheck", {}).get("test", ())),
-        replicas=said.get("deploy", {}).get("replicas", 1),
+        replicas=said.get("deploy", {}).get("replicas", 1) if override.replicas is None else override.replicas,
     )
 
 
