@@ -6,6 +6,9 @@ ONCE ?=
 TESTS ?=
 CHECKS := lock-check audit lint format-check types imports test
 
+# Everything here starts many processes that import the same; without bytecode each of them compiles it anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 VENV := .venv/bin
 READY := .venv/.ready
 LOCKS := requirements.lock infra/bootstrap.lock pyproject.toml infra/bootstrap.py
