@@ -15,6 +15,7 @@ from deployments.blocks import BLOCK
 from deployments.changes import Change, Plan, differences
 from deployments.declared import PREFIX, explain
 from onc_mirror.errors import SettingsError
+from onc_mirror.settings import RUNBOOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,8 +29,15 @@ if TYPE_CHECKING:
 _PAGE = 200
 
 
-def desired_automations(declared: Iterable[Automation], block_ids: Sequence[UUID]) -> list[AutomationCore]:
+def desired_automations(
+    declared: Iterable[Automation], block_ids: Sequence[UUID], *, runbook: str = RUNBOOK
+) -> list[AutomationCore]:
     """What a server shall hold of the declared automations; without any blocks only those that need none.
+
+    Args:
+        declared: What is declared.
+        block_ids: The blocks to speak through.
+        runbook: What messages name in the place of `docs/runbook.md`.
 
     Raises:
         SettingsError: One is none by Prefect's schema, or has a key that Prefect does not know.
@@ -37,7 +45,11 @@ def desired_automations(declared: Iterable[Automation], block_ids: Sequence[UUID
     made = []
     for one in declared:
         content = one.model_dump()
-        content["actions"] = [each for action in content["actions"] for each in _spoken(one.name, action, block_ids)]
+        content["actions"] = [
+            {**each, "body": each["body"].replace(RUNBOOK, runbook)} if "body" in each else each
+            for action in content["actions"]
+            for each in _spoken(one.name, action, block_ids)
+        ]
         try:
             automation = AutomationCore.model_validate(content)
         except ValidationError as error:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import enum
 
-RUNBOOK = "docs/runbook.md"
-
 
 class Cause(enum.StrEnum):
     """What may be wrong. The value is also the anchor of its section in the runbook."""
@@ -46,11 +44,6 @@ class Cause(enum.StrEnum):
     def recovers(self) -> bool:
         """Whether its end is told: what is lost does not come back because nobody looks any more."""
         return self is not Cause.LOST
-
-    @property
-    def runbook(self) -> str:
-        """Where it says what to do."""
-        return f"{RUNBOOK}#{self}"
 
 
 _TROUBLES = {

@@ -53,25 +53,27 @@ class Webhook:
 
     name = "webhook"
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, runbook: str) -> None:
         self._url = url
         self._timeout_s = timeout_s
+        self._runbook = runbook
 
     def prepare(self) -> None:
         """See `Receiver`."""
 
     def take(self, message: Message, store_url: str) -> str:
         """See `Receiver`."""
-        return post(self._url, json_of(message, store_url), "application/json", self._timeout_s)
+        return post(self._url, json_of(message, store_url, self._runbook), "application/json", self._timeout_s)
 
 
 class AppriseReceiver:
     """Whatever an Apprise URL names. `prepare` it first."""
 
-    def __init__(self, name: str, url: str, timeout_s: float) -> None:
+    def __init__(self, name: str, url: str, timeout_s: float, runbook: str) -> None:
         self.name = name
         self._url = url
         self._timeout_s = timeout_s
+        self._runbook = runbook
         self._service: NotifyBase | None = None
 
     def prepare(self) -> None:
@@ -92,7 +94,7 @@ class AppriseReceiver:
 
         if self._service is None:
             return "its URL in ONC_MIRROR_ALERT_URLS is none that Apprise knows"
-        body, body_format = _spelled(text_of(message, store_url), self._service.notify_format)
+        body, body_format = _spelled(text_of(message, store_url, self._runbook), self._service.notify_format)
         with _heard() as said:
             try:
                 taken = self._service.notify(
@@ -133,15 +135,15 @@ _TYPES = {
 
 def receivers_of(settings: AlertSettings) -> tuple[Receiver, ...]:
     """The receivers that are set; Apprise's are called by their scheme, and numbered when there are several."""
-    timeout_s = settings.alert_timeout_s / STEPS
+    timeout_s, runbook = settings.alert_timeout_s / STEPS, settings.runbook
     found: list[Receiver] = []
     if settings.alert_webhook is not None:
-        found.append(Webhook(settings.alert_webhook.get_secret_value(), timeout_s))
+        found.append(Webhook(settings.alert_webhook.get_secret_value(), timeout_s, runbook))
     names: dict[str, int] = {}
     for url in settings.alert_addresses:
         scheme = url.partition("://")[0].lower()
         names[scheme] = number = names.get(scheme, 0) + 1
-        found.append(AppriseReceiver(scheme if number == 1 else f"{scheme}-{number}", url, timeout_s))
+        found.append(AppriseReceiver(scheme if number == 1 else f"{scheme}-{number}", url, timeout_s, runbook))
     return tuple(found)
 
 

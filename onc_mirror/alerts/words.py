@@ -5,7 +5,7 @@ The JSON:
     kind: opened | more | reminder | ended | test
     cause: as in the runbook; null for a test
     title, text: for people
-    runbook: where it says what to do; null for a test
+    runbook: where it says what to do, below ONC_MIRROR_RUNBOOK_URL; null for a test
     store: the store URL of the mirror
     alerts [{id, cause, subject, since, ended, count, latest, detail, run_id, run_url}], the first 100
 
@@ -44,7 +44,7 @@ def title_of(message: Message) -> str:
     return clean(f"onc-mirror: {_LEADS[message.kind]}{subjects + ': ' if subjects else ''}{what}")
 
 
-def text_of(message: Message, store_url: str) -> str:
+def text_of(message: Message, store_url: str, runbook: str) -> str:
     """All that is to be said, in lines."""
     if message.cause is None:
         return f"Somebody asked onc-mirror for a test message. The mirror is {store_url}."
@@ -52,18 +52,18 @@ def text_of(message: Message, store_url: str) -> str:
     if len(message.alerts) > _MOST_TOLD:
         lines.append(f"... and {len(message.alerts) - _MOST_TOLD} more: see onc-mirror alerts.")
     if message.kind is not Kind.ENDED:
-        lines.append(f"What to do: {message.cause.runbook}")
+        lines.append(f"What to do: {runbook}#{message.cause}")
     return "\n".join([*lines, f"The mirror is {store_url}."])
 
 
-def json_of(message: Message, store_url: str) -> str:
+def json_of(message: Message, store_url: str, runbook: str) -> str:
     """The body of a webhook's request; see the module."""
     content = {
         "kind": str(message.kind),
         "cause": None if message.cause is None else str(message.cause),
         "title": title_of(message),
-        "text": text_of(message, store_url),
-        "runbook": None if message.cause is None else message.cause.runbook,
+        "text": text_of(message, store_url, runbook),
+        "runbook": None if message.cause is None else f"{runbook}#{message.cause}",
         "store": store_url,
         "alerts": [alert_json(alert) for alert in message.alerts[:_MOST_IN_JSON]],
     }

@@ -8,6 +8,7 @@ never appear in a representation; that a setting is declared as one is all it ta
 
 from onc_mirror.settings.declared import (
     PREFIX,
+    RUNBOOK,
     AlertSettings,
     ArchiveSettings,
     LedgerSettings,
@@ -20,6 +21,7 @@ from onc_mirror.settings.loading import load_settings
 
 __all__ = [
     "PREFIX",
+    "RUNBOOK",
     "AlertSettings",
     "ArchiveSettings",
     "LedgerSettings",

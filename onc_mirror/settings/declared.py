@@ -31,7 +31,7 @@ from onc_mirror.settings.kinds import (
     addresses_in,
     split,
 )
-from onc_mirror.settings.store_urls import checked_store_url
+from onc_mirror.settings.store_urls import checked_browse_url, checked_store_url, page_of
 
 PREFIX = "ONC_MIRROR_"
 
@@ -39,6 +39,9 @@ PREFIX = "ONC_MIRROR_"
 _DevicesFile = Annotated[
     Folder | None, Field(description="TOML device table; the STRAWb table that ships when unset.")
 ]
+
+RUNBOOK = "docs/runbook.md"
+"""Where it says what an alert means and what to do, in our repository."""
 
 _FROM_ENVIRONMENT = SettingsConfigDict(
     env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
@@ -167,6 +170,14 @@ class AlertSettings(BaseSettings):
     ping_url: Address | None = Field(
         None, description="URL that is asked after each hourly run, as healthchecks.io has it: a dead-man's switch."
     )
+    runbook_url: HttpUrl | None = Field(
+        None, description="Where people read `docs/runbook.md`, such as its page at your Git host: alerts link there."
+    )
+
+    @property
+    def runbook(self) -> str:
+        """What alerts name before the name of an entry."""
+        return RUNBOOK if self.runbook_url is None else str(self.runbook_url)
 
     @property
     def alert_addresses(self) -> tuple[str, ...]:
@@ -184,6 +195,11 @@ class MirrorSettings(LogSettings, AlertSettings, MetricsSettings, ArchiveSetting
         None,
         validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
         description="The S3 endpoint when it is not AWS.",
+    )
+    browse_url: Annotated[str, AfterValidator(checked_browse_url)] | None = Field(
+        None,
+        description="Where people look into the bucket with a browser, with `{key}` in the place of an object's key;"
+        " what runs show in Prefect links there.",
     )
     scratch_budget: ByteSize = Field(
         ByteSize(20 * 2**30), ge=2**20, description="Bytes that downloads in progress may take, such as `20GiB`."
@@ -245,6 +261,10 @@ class MirrorSettings(LogSettings, AlertSettings, MetricsSettings, ArchiveSetting
         "auto",
         description="botocore's checksum setting; `auto` is `when_required` for endpoints that are not AWS.",
     )
+
+    def page_of(self, key: str) -> str | None:
+        """Where people see an object, or a folder when the key ends in a slash; None when nobody says."""
+        return None if self.browse_url is None else page_of(self.browse_url, self.store_url, key)
 
     @field_validator("extensions")
     @classmethod

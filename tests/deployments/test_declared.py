@@ -115,10 +115,12 @@ def test_an_action_speaks_through_every_receiver_and_is_left_out_without_one() -
     automations = read_declaration().automations
     blocks = [uuid4(), uuid4()]
 
-    by_name = {one.name: one for one in desired_automations(automations, blocks)}
+    by_name = {one.name: one for one in desired_automations(automations, blocks, runbook="https://example.org/r.md")}
     silent = {one.name for one in desired_automations(automations, ())}
 
     assert list(by_name) == [one.name for one in automations]
     failed = by_name["onc-mirror: hourly failed"]
     assert [getattr(action, "block_document_id", None) for action in failed.actions] == blocks
+    assert "https://example.org/r.md#" in str(failed.actions[0])
+    assert "docs/runbook.md" not in str([one.actions for one in by_name.values()])
     assert silent == {"onc-mirror: end zombie runs"}

@@ -22,5 +22,5 @@ def test_a_message_about_very_many_devices_stays_one_that_a_receiver_takes() -> 
     )  # fmt: skip
     message = Message(Kind.OPENED, Cause.QUARANTINE, many)
 
-    assert "... and 29980 more: see onc-mirror alerts." in text_of(message, "s3://b").splitlines()
-    assert len(json_of(message, "s3://b")) < 200_000
+    assert "... and 29980 more: see onc-mirror alerts." in text_of(message, "s3://b", "r").splitlines()
+    assert len(json_of(message, "s3://b", "r")) < 200_000

@@ -47,12 +47,12 @@ TITLE = "onc-mirror: TUMLIDAR001: no new files for longer than usual"
 TOLD = (
     "since 2026-11-22T12:00:00Z",
     "Run 20261122T150000-1: http://prefect/runs/flow-run/7",
-    "docs/runbook.md#device-silent",
+    "https://example.org/runbook.md#device-silent",
 )
 
 
 def take(url: str, message: Message = MESSAGE) -> str:
-    receiver = AppriseReceiver("it", url, 10.0)
+    receiver = AppriseReceiver("it", url, 10.0, "https://example.org/runbook.md")
     receiver.prepare()
     return receiver.take(message, "s3://bucket")
 
