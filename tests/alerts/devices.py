@@ -20,11 +20,9 @@ BAD = "*-SDAQ-MODULE.hdf5"
 
 
 def silent_device(broken: World, by: Ears) -> str:
-    """The archive has no newer files of a device from the last full hour on; two minutes later that is too long."""
+    """The archive gets no newer files of a device, and after two minutes that is too long."""
     broken.archive.clear()
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    for hidden in (hour - timedelta(hours=1), hour):
-        broken.archive.fault("vanished", filename=f"{OTHER_DEVICE}_{hidden:%Y%m%dT%H}*")
+    broken.archive.fault("vanished", filename=f"{OTHER_DEVICE}_{datetime.now(UTC):%Y%m%dT%H}*")
     broken.end(broken.begin(device=OTHER_DEVICE))
     patience = int(time.time() - broken.newest(OTHER_DEVICE)) + SILENCE_S
     broken.voices["ONC_MIRROR_ALERT_SILENCE"] = f"PT{patience}S"
@@ -38,8 +36,9 @@ def silent_device(broken: World, by: Ears) -> str:
 
 
 def device_that_comes_back(broken: World, by: Ears) -> str:
-    """Its files come."""
+    """Its newest file comes in a new version, and so it is heard of again."""
     broken.archive.clear()
+    _archive_again(broken)
     run = broken.end(broken.begin(device=OTHER_DEVICE))
     broken.voices.pop("ONC_MIRROR_ALERT_SILENCE", None)
     subject = f"onc-mirror: over: {OTHER_DEVICE}: new files have come, or it was taken out of the water"
@@ -47,24 +46,18 @@ def device_that_comes_back(broken: World, by: Ears) -> str:
 
 
 def bad_file(broken: World, by: Ears) -> str:
-    """The newest file of a device comes with a flipped bit, in a new version."""
+    """The newest files of a device come in a new version with a flipped bit."""
     broken.archive.clear()
     broken.archive.fault("bit-flip", filename=f"{OTHER_DEVICE}{BAD}", endpoint="download")
-    at = datetime.now(UTC)
-    for hour in (at - timedelta(hours=1), at - timedelta(hours=2)):
-        name = f"{OTHER_DEVICE}_{hour:%Y%m%dT%H}*"
-        broken.archive.fault("re-archived", filename=name, at=at.isoformat())
+    _archive_again(broken)
     run = broken.end(broken.begin(device=OTHER_DEVICE))
     return _told(broken, by, run, "quarantined files", f"onc-mirror: {OTHER_DEVICE}: bad files in quarantine")
 
 
 def no_bad_file(broken: World, by: Ears) -> str:
-    """It is archived once more, and good."""
+    """They are archived once more, and good."""
     broken.archive.clear()
-    at = datetime.now(UTC)
-    for hour in (at - timedelta(hours=1), at - timedelta(hours=2)):
-        name = f"{OTHER_DEVICE}_{hour:%Y%m%dT%H}*"
-        broken.archive.fault("re-archived", filename=name, at=at.isoformat())
+    _archive_again(broken)
     run = broken.end(broken.begin(device=OTHER_DEVICE))
     subject = f"onc-mirror: over: {OTHER_DEVICE}: nothing is in quarantine any more"
     return _told(broken, by, run, "none is left", subject)
@@ -85,6 +78,13 @@ def mended_object(broken: World, by: Ears) -> str:
     run = broken.end(broken.begin(RECONCILE))
     subject = f"onc-mirror: over: {DEVICE}: all is mended, and the last check found nothing more"
     return _told(broken, by, run, "the next check finds nothing", subject)
+
+
+def _archive_again(broken: World) -> None:
+    """The archive takes in the files of the last two full hours of data again, now."""
+    at = datetime.now(UTC)
+    for hour in (at - timedelta(hours=1), at - timedelta(hours=2)):
+        broken.archive.fault("re-archived", filename=f"{OTHER_DEVICE}_{hour:%Y%m%dT%H}*", at=at.isoformat())
 
 
 def _told(broken: World, by: Ears, run: FlowRun, what: str, subject: str) -> str:

@@ -31,7 +31,7 @@ def second_failure(broken: World, by: Ears) -> str:
     broken.end(broken.begin())
     time.sleep(10)
     again = [one.subject for one in by.messages[before:] if one.subject in {FAILED, REJECTED}]
-    return f"second failure: {'NOT quiet' if again else '0'} messages in 10 s"
+    return f"second failure: {f'NOT quiet, but {again}' if again else 'no message'} within 10 s"
 
 
 def recovery(broken: World, by: Ears) -> str:
