@@ -108,5 +108,5 @@ def _fill(settings: MirrorSettings, request: BackfillRequest, spread: Spread) ->
             else:
                 run_parts(mirror, span, tally, progress, spread)
         report = finish_backfill(mirror, run, span, tally)
-    show_run(run, report, settings.store_url, return_state=True)  # tables that cannot be shown change nothing
+    show_run(run, report, settings, return_state=True)  # tables that cannot be shown change nothing
     return run_state(report)

@@ -71,5 +71,5 @@ def _fill(settings: MirrorSettings, request: BackfillRequest, run_id: str | None
         with shown_progress(run, progress):
             fill_slices(mirror, span, tally, progress)
         report = finish_backfill(mirror, run, span, tally)
-    show_run(run, report, settings.store_url, return_state=True)  # tables that cannot be shown change nothing
+    show_run(run, report, settings, return_state=True)  # tables that cannot be shown change nothing
     return run_state(report)

@@ -61,5 +61,5 @@ def _mirror_hour(request: MirrorRequest) -> State[Any]:
         outcomes = transfer_files(mirror, run, planned)
         report = finish_run(mirror, run, gathered, [*settled(planned), *outcomes])
         show_standing(mirror, report, return_state=True)
-    show_run(run, report, settings.store_url, return_state=True)  # tables that cannot be shown change nothing
+    show_run(run, report, settings, return_state=True)  # tables that cannot be shown change nothing
     return run_state(report)

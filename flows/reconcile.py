@@ -66,9 +66,10 @@ def reconcile(  # noqa: PLR0913 - the parameters of a deployment
 # Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
 @safely
 def _reconcile(request: ReconcileRequest) -> State[Any]:
-    with open_mirror(run_settings()) as mirror:
+    settings = run_settings()
+    with open_mirror(settings) as mirror:
         found = _look_only(mirror, request) if request.dry_run else _mend(mirror, request)
-    show_reconciliation(found, return_state=True)  # tables that cannot be shown change nothing
+    show_reconciliation(found, settings, return_state=True)  # tables that cannot be shown change nothing
     return reconcile_state(found)
 
 

@@ -18,9 +18,11 @@ from onc_mirror.mirror import Mirror, open_mirror
 from onc_mirror.run.life import begun_run
 from onc_mirror.scrub.findings import Scrubbed
 from onc_mirror.scrub.story import ScrubRequest
+from onc_mirror.transfer.progress import Progress
 from tasks.links import run_link
 from tasks.parameters import Bytes, ChosenDevices
 from tasks.policy import safely
+from tasks.progress import shown_progress
 from tasks.scrubbing import (
     abort_stale_uploads,
     choose_objects,
@@ -55,17 +57,19 @@ def scrub(
 # Apart from the flow, because Prefect reads the annotations of what it decorates where that is defined.
 @safely
 def _scrub(request: ScrubRequest) -> State[Any]:
-    with open_mirror(run_settings()) as mirror:
+    settings = run_settings()
+    with open_mirror(settings) as mirror:
         scrubbed = _read_and_mend(mirror, request)
-    show_scrub(scrubbed, return_state=True)  # tables that cannot be shown change nothing
+    show_scrub(scrubbed, settings, return_state=True)  # tables that cannot be shown change nothing
     return scrub_state(scrubbed)
 
 
 def _read_and_mend(mirror: Mirror, request: ScrubRequest) -> Scrubbed:
     with begun_run(mirror, SCRUB, link=run_link()) as run:
-        chosen = choose_objects(mirror, run, request)
+        chosen, progress = choose_objects(mirror, run, request), Progress()
         stale = abort_stale_uploads(mirror)
-        reading = read_objects(mirror, chosen)
-        repair = prepare_repair(mirror, run, reading, force=request.force)
-        ends = transfer_each(mirror, run, repair.files)
+        with shown_progress(run, progress):
+            reading = read_objects(mirror, chosen, progress)
+            repair = prepare_repair(mirror, run, reading, force=request.force)
+            ends = transfer_each(mirror, run, repair.files, progress)
         return finish_scrub(mirror, run, chosen, stale, reading, repair, ends)

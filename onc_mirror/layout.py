@@ -104,6 +104,19 @@ def mirrored_key(file: ArchiveFile, layout: Layout = "raw") -> str:
     return f"raw/{device}/{year}/{month}/{day}/{name}"
 
 
+def device_folder(device_code: str, layout: Layout = "raw") -> str:
+    """Where all mirrored files of a device are, with a slash at the end.
+
+    >>> device_folder("TUMLIDAR001"), device_folder("TUMLIDAR001", "strawb")
+    ('raw/TUMLIDAR001/', 'tumlidar001/')
+
+    Raises:
+        UnsafeNameError: The device code cannot be part of a key.
+    """
+    device = check_name(device_code)
+    return f"{device.lower()}/" if layout == "strawb" else f"raw/{device}/"
+
+
 def quarantine_key(file: ArchiveFile, sha256: str) -> str:
     """Key of a bad copy; its reason is beside it under the same key plus `.json`."""
     return f"quarantine/{check_name(file.device_code)}/{check_name(file.filename)}.{sha256[:8]}"
@@ -114,9 +127,14 @@ def superseded_key(file: ArchiveFile, sha256: str) -> str:
     return f"superseded/{check_name(file.device_code)}/{check_name(file.filename)}.{sha256[:8]}"
 
 
+def reports_folder(flow: str) -> str:
+    """Where all reports of a flow are, with a slash at the end."""
+    return f"reports/{check_name(flow)}/"
+
+
 def report_key(flow: str, run_id: str, began_at: datetime) -> str:
     """Key of a run's report."""
-    return f"reports/{check_name(flow)}/{began_at:%Y/%m/%d}/{check_name(run_id)}.json"
+    return f"{reports_folder(flow)}{began_at:%Y/%m/%d}/{check_name(run_id)}.json"
 
 
 def day_folders(device_code: str, window: TimeWindow, layout: Layout = "raw") -> tuple[str, ...]:

@@ -33,6 +33,19 @@ def plain(text: str, most: int | None = None) -> str:
     return unmarked(line if most is None else shortened(line, most))
 
 
+def link(text: str, url: str | None) -> str:
+    r"""Return what somebody wrote as a link of Markdown; without a URL as `plain`.
+
+    Args:
+        text: What is shown.
+        url: Where it leads; without white space and round brackets.
+
+    >>> link("a.hdf5", "https://console.example.org/a.hdf5"), link("a.hdf5", None)
+    ('[a.hdf5](https://console.example.org/a.hdf5)', 'a.hdf5')
+    """
+    return plain(text) if url is None else f"[{plain(text)}]({url})"
+
+
 def shortened(text: str, most: int) -> str:
     """Return `text`, or its first `most` signs and that there is more.
 

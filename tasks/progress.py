@@ -45,15 +45,19 @@ def shown_progress(run: Run, progress: Progress) -> Iterator[None]:
         return
     began = time.monotonic()
 
-    def renew() -> None:
-        text = f"Run {run.run_id}: {progress.sentence(time.monotonic() - began)}"
+    def show(share: float, text: str) -> None:
         try:
-            update_progress_artifact(shown, 100 * progress.share, text)
+            update_progress_artifact(shown, 100 * share, f"Run {run.run_id}: {text}")
         except Exception as error:  # noqa: BLE001 - a server that is away for a while is no reason to end a backfill
             logger.warning("progress=not-shown detail=%r", redact(str(error)))
+
+    def renew() -> None:
+        show(progress.share, progress.sentence(time.monotonic() - began))
 
     try:
         with repeating(renew, _RENEWED_EVERY_S, "progress"):
             yield
-    finally:
-        renew()
+    except BaseException:
+        show(progress.share, f"broken off. {progress.total()}")
+        raise
+    show(1.0, progress.total())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from onc_mirror.flow_names import RECONCILE
+from onc_mirror.layout import reports_folder
 from onc_mirror.markup import plain
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Device, Outcome
@@ -17,7 +19,9 @@ from onc_mirror.reconcile.story import ReconcileRequest, Surveyed
 from onc_mirror.reconcile.words import closing_sentence, count_rows, difference_rows, witness_rows
 from onc_mirror.run.gathering import Gathered, Inquiry, MirrorRequest, devices_of
 from onc_mirror.run.life import Run
+from onc_mirror.settings import MirrorSettings
 from tasks.ending import final_state
+from tasks.places import place
 from tasks.policy import UNCACHED, retries, safely
 from tasks.tables import MOST_ROWS, show_table
 
@@ -68,7 +72,7 @@ def finish_reconcile(
 
 @task(name="show-reconciliation", **UNCACHED)
 @safely
-def show_reconciliation(found: Reconciliation) -> None:
+def show_reconciliation(found: Reconciliation, settings: MirrorSettings) -> None:
     """Put the comparison where the Prefect UI shows it."""
     run = f"Run {found.run_id}" if found.run_id else "Dry run"
     tables = {
@@ -78,7 +82,11 @@ def show_reconciliation(found: Reconciliation) -> None:
     }
     for name, (rows, description) in tables.items():
         show_table(f"reconcile-{name}", f"{run}: {description}.", rows, nothing=_NOTHING)
-    create_markdown_artifact(key="reconcile-summary", markdown=plain(closing_sentence(found)), description=f"{run}.")
+    create_markdown_artifact(
+        key="reconcile-summary",
+        markdown=f"{plain(closing_sentence(found))}\n\nReports: {place(settings, reports_folder(RECONCILE))}",
+        description=f"{run}.",
+    )
 
 
 def survey_devices(mirror: Mirror, inquiry: Inquiry, devices: Sequence[Device]) -> Surveyed:

@@ -18,7 +18,9 @@ from onc_mirror.report.words import closing_sentence
 from onc_mirror.run import life, plans
 from onc_mirror.run.gathering import Gathered
 from onc_mirror.run.life import Run
+from onc_mirror.settings import MirrorSettings
 from tasks.ending import final_state
+from tasks.places import place
 from tasks.policy import UNCACHED, safely
 from tasks.tables import show_table
 
@@ -53,7 +55,7 @@ def finish_run(mirror: Mirror, run: Run, gathered: Gathered, outcomes: list[Outc
 
 @task(name="show-run", **UNCACHED)
 @safely
-def show_run(run: Run, report: RunReport, store_url: str) -> None:
+def show_run(run: Run, report: RunReport, settings: MirrorSettings) -> None:
     """Put the run's tables where the Prefect UI shows them."""
     devices = [asdict(counts) for counts in report.by_device]
     description = f"Run {report.run_id}: what became of every listed file, per device."
@@ -61,7 +63,7 @@ def show_run(run: Run, report: RunReport, store_url: str) -> None:
     description = f"Run {report.run_id}: what needs attention, and why."
     show_table(f"{report.flow}-attention", description, _attention(report), nothing=_NOTHING_WRONG)
     create_markdown_artifact(
-        key=f"{report.flow}-summary", markdown=_summary(run, report, store_url), description=f"Run {report.run_id}."
+        key=f"{report.flow}-summary", markdown=_summary(run, report, settings), description=f"Run {report.run_id}."
     )
 
 
@@ -84,7 +86,8 @@ def _attention(report: RunReport) -> list[dict[str, Any]]:
     return [dict(zip(_NOTHING_WRONG, row, strict=True)) for row in [*devices, *files]]
 
 
-def _summary(run: Run, report: RunReport, store_url: str) -> str:
+def _summary(run: Run, report: RunReport, settings: MirrorSettings) -> str:
     headline = report.state.replace("-", " ").capitalize()
-    kept = f", the report is `{report_key(run.flow, run.run_id, run.began_at)}` there" if report.is_noteworthy else ""
-    return f"## {headline}\n\n{plain(closing_sentence(report))}\n\nThe files are in `{store_url}`{kept}."
+    key = report_key(run.flow, run.run_id, run.began_at)
+    kept = f" The report is {place(settings, key)}." if report.is_noteworthy else ""
+    return f"## {headline}\n\n{plain(closing_sentence(report))}\n\nThe files are in `{settings.store_url}`.{kept}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from onc_mirror.flow_names import SCRUB
+from onc_mirror.layout import reports_folder
 from onc_mirror.markup import plain
 from onc_mirror.mirror import Mirror
 from onc_mirror.model import Outcome
@@ -16,8 +18,10 @@ from onc_mirror.scrub.findings import Scrubbed, closing_sentence
 from onc_mirror.scrub.leftovers import Leftovers
 from onc_mirror.scrub.rereading import Reading
 from onc_mirror.scrub.story import Chosen, Repair, ScrubRequest
-from onc_mirror.transfer.batch import NoWatcher
+from onc_mirror.settings import MirrorSettings
+from onc_mirror.transfer.progress import Progress
 from tasks.ending import final_state
+from tasks.places import place
 from tasks.policy import UNCACHED, retries, safely
 from tasks.tables import show_table
 
@@ -42,9 +46,9 @@ def abort_stale_uploads(mirror: Mirror) -> Leftovers:
 
 @task(name="read-objects", **UNCACHED)
 @safely
-def read_objects(mirror: Mirror, chosen: Chosen) -> Reading:
+def read_objects(mirror: Mirror, chosen: Chosen, progress: Progress) -> Reading:
     """Read the chosen objects back; each proof is noted at once."""
-    return rereading.read_objects(mirror, chosen.objects, NoWatcher())
+    return rereading.read_objects(mirror, chosen.objects, progress)
 
 
 @task(name="prepare-repair", **UNCACHED)
@@ -71,7 +75,7 @@ def finish_scrub(  # noqa: PLR0913, PLR0917 - what the steps came to, in their o
 
 @task(name="show-scrub", **UNCACHED)
 @safely
-def show_scrub(scrubbed: Scrubbed) -> None:
+def show_scrub(scrubbed: Scrubbed, settings: MirrorSettings) -> None:
     """Put what was found where the Prefect UI shows it."""
     report = scrubbed.report
     rows = [(error.device, "", "failed", error.reason, error.detail) for error in report.errors]
@@ -84,7 +88,7 @@ def show_scrub(scrubbed: Scrubbed) -> None:
     )
     create_markdown_artifact(
         key="scrub-summary",
-        markdown=plain(closing_sentence(scrubbed)),
+        markdown=f"{plain(closing_sentence(scrubbed))}\n\nReports: {place(settings, reports_folder(SCRUB))}",
         description=f"Run {report.run_id}.",
     )
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
+from onc_mirror.errors import UnsafeNameError
+from onc_mirror.layout import device_folder
 from onc_mirror.ledger.summarising import FileRecord
 from onc_mirror.ledger.vitals import DeviceVitals
 from onc_mirror.mirror import Mirror
@@ -16,10 +18,12 @@ from onc_mirror.report.document import RunReport
 from onc_mirror.utc import time_text
 from onc_mirror.wording import duration_text, size_text
 from tasks.policy import UNCACHED, safely
-from tasks.tables import MOST_ROWS, show_table
+from tasks.tables import MOST_ROWS, Link, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from onc_mirror.settings import MirrorSettings
 
 _MOST_COUNTED = 5000
 _NO_DEVICE = {"device": "", "came": "No device was ever listed."}
@@ -32,10 +36,11 @@ def show_standing(mirror: Mirror, report: RunReport) -> None:
     """Put where devices stand, and the files that wait, where the Prefect UI shows them."""
     waiting = mirror.ledger.files_in(State.HELD, State.QUARANTINED, limit=_MOST_COUNTED)
     vitals = mirror.ledger.vitals.devices()
-    devices = standing_rows(report, vitals, waiting, mirror.clock())
+    rows = standing_rows(report, vitals, waiting, mirror.clock())
+    devices = [{**row, "device": _folder(mirror.settings, row["device"])} for row in rows]
     description = f"Run {report.run_id}: what came of each device, and where it stands now. Times are UTC."
     show_table(f"{report.flow}-standing", description, devices, nothing=_NO_DEVICE)
-    files = [_waiting_row(one) for one in waiting[:MOST_ROWS]]
+    files = [_waiting_row(one, mirror.settings) for one in waiting[:MOST_ROWS]]
     total = sum(one.files[State.HELD] + one.files[State.QUARANTINED] for one in vitals)
     description = f"Run {report.run_id}: files held or quarantined, the longest first."
     show_table(f"{report.flow}-waiting", description, files, nothing=_NOTHING_WAITS, total=total)
@@ -91,7 +96,15 @@ def _nothing_known(code: str) -> DeviceVitals:
     )
 
 
-def _waiting_row(file: FileRecord) -> dict[str, Any]:
+def _folder(settings: MirrorSettings, device_code: str) -> Link:
+    try:
+        return Link(device_code, settings.page_of(device_folder(device_code, settings.layout)))
+    except UnsafeNameError:  # of a device that somebody has mistyped there is no folder
+        return Link(device_code, None)
+
+
+def _waiting_row(file: FileRecord, settings: MirrorSettings) -> dict[str, Any]:
+    key = file.quarantine_key
     return {
         "device": file.device_code,
         "file": file.filename,
@@ -100,7 +113,7 @@ def _waiting_row(file: FileRecord) -> dict[str, Any]:
         "since": _time(file.since),
         "next try": _time(file.next_try_at),
         "what happened": file.detail,
-        "bad bytes": file.quarantine_key or "",
+        "bad bytes": Link(key, settings.page_of(key)) if key else "",
         "attempts": file.attempts,
     }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import create_table_artifact
 
-from onc_mirror.markup import plain
+from onc_mirror.markup import link, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +16,19 @@ MOST_ROWS = 200
 """The UI shows a table as a whole, and a database row holds it."""
 
 _LONGEST_CELL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell that leads somewhere.
+
+    Attributes:
+        text: What is shown.
+        url: Where it leads; None: nowhere.
+    """
+
+    text: str
+    url: str | None
 
 
 def show_table(
@@ -39,8 +53,11 @@ def show_table(
     shown, total = rows[:MOST_ROWS], total or len(rows)
     if len(shown) < total:
         description += f" The first {len(shown)} of {total}."
-    table = [
-        {name: plain(value, _LONGEST_CELL) if isinstance(value, str) else value for name, value in row.items()}
-        for row in shown
-    ]
+    table = [{name: _cell(value) for name, value in row.items()} for row in shown]
     create_table_artifact(key=key, table=table or [dict(nothing)], description=plain(description))
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Link):
+        return link(value.text, value.url)
+    return plain(value, _LONGEST_CELL) if isinstance(value, str) else value

@@ -22,7 +22,9 @@ from onc_mirror.run.gathering import Gathered, Inquiry
 from onc_mirror.run.life import Run
 from onc_mirror.transfer import batch, one_file
 from onc_mirror.transfer.one_file import Published
+from onc_mirror.transfer.progress import Progress
 from tasks.policy import UNCACHED, retries, safely
+from tasks.progress import shown_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,28 +73,35 @@ class TaskSteps:
 
 @task(name="mirror-file", task_run_name="mirror {file.device_code} {file.filename}", **UNCACHED)
 @safely
-def mirror_file(mirror: Mirror, run: Run, file: ArchiveFile, steps: TaskSteps) -> State[Outcome]:
+def mirror_file(mirror: Mirror, run: Run, file: ArchiveFile, steps: TaskSteps, progress: Progress) -> State[Outcome]:
     """Bring one file to its end and record it; the task's state carries the outcome."""
     outcome = batch.conclude(mirror, run, file, steps)
+    progress.advanced(outcome.size_bytes)
+    progress.concluded(outcome)
     if outcome.decision is Decision.FAILED:
         return Failed(message=outcome.detail, data=outcome)
     return Completed(name=outcome.decision.capitalize(), message=outcome.detail or None, data=outcome)
 
 
 def transfer_files(mirror: Mirror, run: Run, planned: pd.DataFrame) -> list[Outcome]:
-    """Transfer what is planned, a bounded number at a time."""
-    return transfer_each(mirror, run, plans.to_fetch(planned))
+    """Transfer what is planned, a bounded number at a time, and show how far it is; a quiet hour shows nothing."""
+    files = plans.to_fetch(planned)
+    if not files:
+        return []
+    progress = Progress()
+    with shown_progress(run, progress):
+        return transfer_each(mirror, run, files, progress)
 
 
-def transfer_each(mirror: Mirror, run: Run, files: Sequence[ArchiveFile]) -> list[Outcome]:
+def transfer_each(mirror: Mirror, run: Run, files: Sequence[ArchiveFile], progress: Progress) -> list[Outcome]:
     """Transfer files, a bounded number at a time."""
+    progress.planned(len(files), sum(file.expected_bytes or 0 for file in files))
     mirror = mirror.with_new_patience()
     steps = TaskSteps(mirror.settings.retry_delays_s, mirror.patience)
+    shared = {"mirror": mirror, "run": run, "steps": steps, "progress": progress}
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=mirror.settings.concurrency)
     with runner:
-        futures = [
-            runner.submit(mirror_file, {"mirror": mirror, "run": run, "file": file, "steps": steps}) for file in files
-        ]
+        futures = [runner.submit(mirror_file, {**shared, "file": file}) for file in files]
         results = [future.result(raise_on_failure=False) for future in futures]
     return [_outcome(file, result) for file, result in zip(files, results, strict=True)]
 

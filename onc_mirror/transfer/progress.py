@@ -141,6 +141,10 @@ class Progress:
             f"{self.label()}, {size_text(max(0, self.bytes_came))} of about {size_text(self.bytes_expected)}{left}."
         )
 
+    def total(self) -> str:
+        """What came, for people, when nothing more will come."""
+        return f"{self.label()}, {size_text(max(0, self.bytes_came))}."
+
     def _expected(self) -> int:
         counts = self._counts
         if not counts.listed:

@@ -10,6 +10,7 @@ import pytest
 from onc_mirror.model import TimeWindow
 from onc_mirror.reconcile.findings import DeviceComparison, Difference, Reconciliation
 from onc_mirror.reconcile.standing import Sign, Standing
+from onc_mirror.settings import load_settings
 from tasks import reconciling, tables
 from tasks.ending import final_state
 
@@ -82,7 +83,19 @@ def test_the_last_row_of_too_many_differences_counts_the_rest(monkeypatch: pytes
     device = DeviceComparison("A", differences=(missing,) * (tables.MOST_ROWS + 4), unnamed=7)
     window = TimeWindow(day, day + timedelta(days=1))
 
-    reconciling.show_reconciliation.fn(Reconciliation(run_id="r", window=window, devices=(device,), errors=()))
+    found = Reconciliation(run_id="r", window=window, devices=(device,), errors=())
+    reconciling.show_reconciliation.fn(found, load_settings(token="t", store_url="s3://bucket"))
 
     rows = shown["reconcile-differences"]
     assert (len(rows), rows[-1]["file"]) == (tables.MOST_ROWS, "and 12 differences more")
+
+
+def test_a_cell_leads_where_it_is_told_to_whatever_its_text_says(shown: dict[str, Any]) -> None:
+    cells = [tables.Link("a](https://evil.example) [b", "https://good.example/a"), tables.Link("[c](d)", None)]
+
+    tables.show_table("key", "Files.", [{"file": cell} for cell in cells], nothing={"file": ""})
+
+    assert [row["file"] for row in shown["table"]] == [
+        r"[a\](https://evil.example) \[b](https://good.example/a)",
+        r"\[c\](d)",
+    ]
