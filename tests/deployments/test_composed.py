@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from tests.support.archive import RunningArchive
     from tests.support.stores import Endpoint
 
+# Eight Prefect processes start for the first of them, which takes minutes where others are at work.
+pytestmark = pytest.mark.timeout(600)
+
 DEVICE = "TUMPMTSPECTROMETER001"
 OTHER_DEVICE = "TUMSTANDARDMODULE001"
 BLOCK_VALUE = "c4nary-of-a-block"
