@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import boto3
 import psutil
 
 from infra.sandbox.archive.config import DEFAULT_TOKEN
@@ -22,6 +23,7 @@ from infra.sandbox.swift.servers import SwiftServers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
 
     from benchmarks.workload import Workload
 
@@ -96,6 +98,42 @@ class Servers:
         )
         files: list[dict[str, Any]] = _ask(f"{self.archive_url}api/archivefile/device?{query}")["files"]
         return [row for row in files if row["dataProductCode"] == work.product]
+
+    def files_of_days(self, device: str, product: str, since: date, until: date) -> list[str]:
+        """Return the HDF5 files of a product whose data begin on the days from `since` up to, not on, `until`."""
+        query = urlencode(
+            {"deviceCode": device, "dateFrom": f"{since}T00:00:00.000Z", "dateTo": f"{until}T00:00:00.000Z"}
+            | {"fileExtension": "hdf5", "returnOptions": "all", "token": self.token}
+        )
+        rows: list[dict[str, Any]] = _ask(f"{self.archive_url}api/archivefile/device?{query}")["files"]
+        return [
+            row["filename"]
+            for row in rows
+            if row["dataProductCode"] == product and since.isoformat() <= row["dateFrom"] < until.isoformat()
+        ]
+
+    def keys(self, store_url: str) -> list[str]:
+        """Return the keys of all objects in a bucket that `create_store` has made."""
+        variables = self.environment()
+        client = boto3.client(
+            "s3",
+            endpoint_url=variables["AWS_ENDPOINT_URL"],
+            aws_access_key_id=_ACCESS_KEY,
+            aws_secret_access_key=_SECRET_KEY,
+            region_name=variables["AWS_DEFAULT_REGION"],
+        )
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=store_url.removeprefix("s3://"))
+        return [one["Key"] for page in pages for one in page.get("Contents", ())]
+
+    def be_far(self, seconds: float, bytes_per_s: int) -> None:
+        """Let the archive wait before each answer, and each of its connections carry so much."""
+        self.delay_answers(seconds)
+        slow = {"kind": "slow", "bytes_per_second": bytes_per_s, "endpoint": "download"}
+        _ask(f"{self.archive_url}_sandbox/faults", method="POST", body=slow)
+
+    def be_near(self) -> None:
+        """Have the archive answer as fast as it can."""
+        self.delay_answers(0)
 
     def requests(self) -> list[dict[str, Any]]:
         """Return what the stand-in has served since `forget_requests`, oldest first."""
