@@ -41,23 +41,25 @@ def secrets_in_files(environment: Mapping[str, str], kind: type[BaseSettings]) -
             continue
         if environment.get(variable, "").strip():
             raise SettingsError(f"{variable}{SUFFIX}: {variable} is set as well; unset one of them")
-        value = _read(variable + SUFFIX, Path(path))
+        value = _read(variable + SUFFIX, path)
         if value:
             keep_secret(variable, value)
             found[field] = value
     return found
 
 
-def _read(variable: str, path: Path) -> str:
+def _read(variable: str, path: str) -> str:
+    # What is no path from the root may be the secret itself.
+    shown = path if path.startswith("/") else "what it names"
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:
-        raise SettingsError(f"{variable}: {path} cannot be read ({error.strerror})") from None
+        raise SettingsError(f"{variable}: {shown} cannot be read ({error.strerror})") from None
     try:
-        text = content.decode().strip()
+        text = content.decode("utf-8-sig").strip()  # some editors on Windows begin a file with a mark
     except UnicodeDecodeError:
         text = "\0"
     if len(content) > _LARGEST or "\0" in text:
-        raise SettingsError(f"{variable}: {path} must hold the secret as text and nothing else")
+        raise SettingsError(f"{variable}: {shown} must hold the secret as text and nothing else")
     return text

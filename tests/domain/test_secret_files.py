@@ -113,3 +113,21 @@ def test_a_file_that_holds_no_secret_is_named_and_not_shown(file: Path, content:
         load_settings(ArchiveSettings)
 
     assert str(caught.value) == f"ONC_TOKEN_FILE: {file} {told}"
+
+
+@pytest.mark.parametrize("pasted", ["1234abcd-ffff-4444", "https://chat.example.org/hooks/T1/c4nary"])
+def test_a_secret_that_stands_in_the_place_of_its_file_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, pasted: str
+) -> None:
+    monkeypatch.setenv("ONC_TOKEN_FILE", pasted)
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(ArchiveSettings)
+
+    assert str(caught.value) == "ONC_TOKEN_FILE: what it names cannot be read (No such file or directory)"
+
+
+def test_the_mark_that_some_editors_begin_a_file_with_is_no_part_of_the_secret(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbfc4nary-token\r\n")
+
+    assert load_settings(ArchiveSettings).token.get_secret_value() == "c4nary-token"
