@@ -85,13 +85,11 @@ def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
     """
     days = data_days(request, run.began_at)
     asked = MirrorRequest(
-        since=days.since,
-        until=days.until,
+        data=days,
         devices=request.devices,
         locations=request.locations,
         categories=request.categories,
         selection=request.selection,
-        by_data=True,
     )
     delays = mirror.settings.retry_delays_s
     inquiry = begin_inquiry(run, asked, lambda: with_retries(lambda: read_clock(mirror, run), delays))

@@ -24,7 +24,7 @@ from onc_mirror.model import ArchiveFile, Decision, Outcome
 from onc_mirror.rebuild.testimony import Heard, Stranger, hear_mirrored, hear_quarantined
 from onc_mirror.report.tally import MOST_NAMED, Tally
 from onc_mirror.retrying import with_retries
-from onc_mirror.run.clocks import FIRST_WINDOW
+from onc_mirror.run.archive_windows import FIRST_WINDOW
 from onc_mirror.run.life import begun_run, close_run
 from onc_mirror.threads import side_by_side
 from onc_mirror.transfer.batch import NoWatcher

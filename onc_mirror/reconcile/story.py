@@ -128,7 +128,7 @@ def fix_window(mirror: Mirror, run: Run, request: ReconcileRequest) -> MirrorReq
     """
     window = data_window(request, run.began_at)
     mirror.store.look()
-    return MirrorRequest(since=window.since, until=window.until, devices=request.devices, by_data=True)
+    return MirrorRequest(data=window, devices=request.devices)
 
 
 def data_window(request: ReconcileRequest, now: datetime) -> TimeWindow:
@@ -154,10 +154,9 @@ def data_window(request: ReconcileRequest, now: datetime) -> TimeWindow:
 
 def window_of(inquiry: Inquiry) -> TimeWindow:
     """The window of data time of a reconcile's inquiry."""
-    since, until = inquiry.request.since, inquiry.request.until
-    if since is None or until is None:
+    if inquiry.request.data is None:
         raise SettingsError("A reconcile needs a window of data.")
-    return TimeWindow(since, until)
+    return inquiry.request.data
 
 
 def _begin_inquiry(mirror: Mirror, run: Run, request: ReconcileRequest) -> Inquiry:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from onc_mirror.errors import MirrorError, UnreachableError
 from onc_mirror.report.document import NO_DEVICE, DeviceError
+from onc_mirror.run.archive_windows import FIRST_WINDOW
 from onc_mirror.utc import time_text
 
 if TYPE_CHECKING:
@@ -23,12 +24,6 @@ logger = logging.getLogger(__name__)
 
 APART = timedelta(minutes=5)
 """Between two clocks, more than this is an error of the run."""
-
-FIRST_WINDOW = timedelta(hours=1)
-"""From how far back a device is listed for the first time."""
-
-LONGEST_WINDOW = timedelta(days=31)
-"""What a run asks of a device at most: all its rows are in memory, some 3 kB each with their plan and report."""
 
 _TOLERANCE = timedelta(seconds=2)
 

@@ -13,14 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from onc_mirror.devices import STILL_ARRIVING, choose_devices, load_device_table
-from onc_mirror.errors import SettingsError, UnknownDeviceError, UnreachableError
+from onc_mirror.errors import UnknownDeviceError, UnreachableError
 from onc_mirror.flow_names import HOURLY, ON_DEMAND
 from onc_mirror.metrics.meter import Stage
 from onc_mirror.model import ArchiveFile, Device, Listing, TimeWindow
 from onc_mirror.report.document import DeviceError
 from onc_mirror.report.failures import failure_of, unreached
 from onc_mirror.retrying import with_retries
-from onc_mirror.run.clocks import FIRST_WINDOW, LONGEST_WINDOW, UNKNOWN, doubt_watermark, watermark_by
+from onc_mirror.run.archive_windows import device_window, end_of_windows
+from onc_mirror.run.clocks import UNKNOWN, doubt_watermark, watermark_by
 from onc_mirror.run.doubting import REASON as SUSPICIOUS
 from onc_mirror.run.doubting import examine
 from onc_mirror.run.exact_lists import list_exactly
@@ -28,7 +29,7 @@ from onc_mirror.threads import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from onc_mirror.mirror import Mirror
     from onc_mirror.run.clocks import ArchiveClock
@@ -51,7 +52,7 @@ class MirrorRequest:
         selection: Which of the listed rows are wanted; None means the settings' extensions.
         only: Exactly these archive files, as `onc-mirror list` gave them, and no others, also when there are none;
             None means whatever is listed.
-        by_data: Whether `since` and `until` are times of the data, whatever the length, and not of the archive.
+        data: Days of data to look at instead of a window of archive time, as a backfill or a reconcile does.
     """
 
     since: datetime | None = None
@@ -61,7 +62,7 @@ class MirrorRequest:
     categories: tuple[str, ...] = ()
     selection: Selection | None = None
     only: tuple[ArchiveFile, ...] | None = None
-    by_data: bool = False
+    data: TimeWindow | None = None
 
     @property
     def sees_everything(self) -> bool:
@@ -76,7 +77,7 @@ class MirrorRequest:
     @property
     def takes_up_held(self) -> bool:
         """Whether files that earlier runs left unfinished are tried again, though the window lists them no more."""
-        return self.sees_everything and self.since is None and self.until is None
+        return self.sees_everything and self.since is None and self.until is None and self.data is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def begin_inquiry(run: Run, request: MirrorRequest, read: Callable[[], ArchiveCl
         read: `read_clock` with the caller's retries around it.
 
     Raises:
-        SettingsError: The window of archive time that is asked for is longer than `LONGEST_WINDOW`.
+        SettingsError: The window of archive time that is asked for is too long.
     """
     clock, unreachable = None, None
     try:
@@ -148,13 +149,7 @@ def begin_inquiry(run: Run, request: MirrorRequest, read: Callable[[], ArchiveCl
     except UnreachableError as error:
         unreachable = error
     latest = run.began_at if clock is None else clock.until
-    until = min(request.until or latest, latest)
-    if request.since is not None and not request.by_data and until - request.since > LONGEST_WINDOW:
-        raise SettingsError(
-            f"A run takes what was archived in at most {LONGEST_WINDOW.days} days, and {request.since:%Y-%m-%d} to"
-            f" {until:%Y-%m-%d} are {(until - request.since).days}. Take a shorter window, or `onc-mirror backfill`,"
-            " which goes through any range of days of data."
-        )
+    until = end_of_windows(request.since, request.until, latest)
     return Inquiry(run, request, until, clock, unreachable)
 
 
@@ -282,29 +277,3 @@ def begin_window(mirror: Mirror, inquiry: Inquiry, device_code: str) -> TimeWind
     if watermark is None and inquiry.request.takes_up_held and trusted:
         mirror.ledger.beginnings.note(device_code, window.since + overlap)
     return window
-
-
-def device_window(
-    watermark: datetime | None, overlap: timedelta, since: datetime | None, until: datetime
-) -> TimeWindow:
-    """The archive-time window of one device: from where it is asked for, else from behind its watermark.
-
-    After an outage of months it ends `LONGEST_WINDOW` after its begin, and the next run goes on from there.
-
-    >>> from datetime import UTC, datetime, timedelta
-    >>> noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
-    >>> device_window(None, timedelta(hours=1), None, noon).since.hour
-    10
-    >>> device_window(noon - timedelta(days=2), timedelta(hours=1), None, noon).since.isoformat()
-    '2026-11-20T11:00:00+00:00'
-    >>> device_window(noon - timedelta(days=365), timedelta(hours=1), None, noon).until.isoformat()
-    '2025-12-23T11:00:00+00:00'
-    """
-    if since is not None:
-        if since >= until:
-            raise SettingsError(f"The window begins at {since}, when it is over: {until}.")
-        return TimeWindow(since, until)
-    begin = (watermark or until - FIRST_WINDOW) - overlap
-    if begin >= until:  # the clock went back, or the window asked for ends before the watermark
-        begin = until - FIRST_WINDOW - overlap
-    return TimeWindow(begin, min(until, begin + LONGEST_WINDOW))

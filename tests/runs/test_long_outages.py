@@ -10,7 +10,7 @@ import pytest
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import SettingsError
 from onc_mirror.model import TimeWindow
-from onc_mirror.run.clocks import LONGEST_WINDOW
+from onc_mirror.run.archive_windows import LONGEST_WINDOW
 from tests.support.mirrors import on_ladder
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from onc_mirror.reconcile.story import (
     reconcile,
     survey_devices,
 )
-from onc_mirror.run.clocks import LONGEST_WINDOW
+from onc_mirror.run.archive_windows import LONGEST_WINDOW
 from onc_mirror.run.gathering import begin_inquiry
 from onc_mirror.run.life import begin_run
 from onc_mirror.store import open_store
