@@ -26,7 +26,9 @@ from onc_mirror.settings.kinds import (
     Addresses,
     Duration,
     Folder,
+    MaybePublicUrl,
     MetricsFile,
+    PublicUrl,
     Seconds,
     addresses_in,
     split,
@@ -65,7 +67,7 @@ class ArchiveSettings(BaseSettings):
         validation_alias=AliasChoices("ONC_TOKEN", "token"),
         description="The archive token, from your profile page at ONC.",
     )
-    archive_url: HttpUrl = Field(HttpUrl("https://data.oceannetworks.ca/"), description="Where the archive API is.")
+    archive_url: PublicUrl = Field(HttpUrl("https://data.oceannetworks.ca/"), description="Where the archive API is.")
     devices_file: _DevicesFile = None
     concurrency: int = Field(8, ge=1, le=64, description="Transfers in flight.")
     connect_timeout_s: Seconds = Field(10.0, description="Seconds to wait for a connection.")
@@ -170,7 +172,7 @@ class AlertSettings(BaseSettings):
     ping_url: Address | None = Field(
         None, description="URL that is asked after each hourly run, as healthchecks.io has it: a dead-man's switch."
     )
-    runbook_url: HttpUrl | None = Field(
+    runbook_url: MaybePublicUrl = Field(
         None, description="Where people read `docs/runbook.md`, such as its page at your Git host: alerts link there."
     )
 
@@ -191,7 +193,7 @@ class MirrorSettings(LogSettings, AlertSettings, MetricsSettings, ArchiveSetting
     store_url: Annotated[str, AfterValidator(checked_store_url)] = Field(
         description="`s3://bucket[/prefix]`, or `file:///folder`."
     )
-    aws_endpoint_url: HttpUrl | None = Field(
+    aws_endpoint_url: MaybePublicUrl = Field(
         None,
         validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
         description="The S3 endpoint when it is not AWS.",
@@ -237,7 +239,8 @@ class MirrorSettings(LogSettings, AlertSettings, MetricsSettings, ArchiveSetting
     overlap: Duration = Field(
         timedelta(hours=1),
         ge=timedelta(0),
-        le=timedelta(days=90),
+        # A run lists 31 days at most: what reached back further would never come past the watermark.
+        le=timedelta(days=30),
         description="ISO 8601 duration that a listing reaches back behind the watermark.",
     )
     grade: Grade = Field(

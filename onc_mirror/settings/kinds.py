@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr
 
 from onc_mirror.durations import parse_duration
 
@@ -71,9 +71,22 @@ def checked_addresses(value: SecretStr) -> SecretStr:
     return value
 
 
+def without_password(url: HttpUrl | None) -> HttpUrl | None:
+    """Return a URL that messages may name; what is wrong with it is told without it.
+
+    Raises:
+        ValueError: It holds a user or a password.
+    """
+    if url is not None and (url.username is not None or url.password is not None):
+        raise ValueError("must hold no user and no password: messages name it")
+    return url
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Folder = Annotated[Path, AfterValidator(expand)]
 MetricsFile = Annotated[Folder, AfterValidator(with_prom)]
+PublicUrl = Annotated[HttpUrl, AfterValidator(without_password)]
+MaybePublicUrl = Annotated[HttpUrl | None, AfterValidator(without_password)]
 Address = Annotated[SecretStr, AfterValidator(checked_address)]
 Addresses = Annotated[SecretStr, AfterValidator(checked_addresses)]

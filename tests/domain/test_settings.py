@@ -99,6 +99,14 @@ def test_a_wrong_setting_is_one_line_that_names_its_variable(
     [
         ("ONC_MIRROR_ARCHIVE_URL", "data.oceannetworks.ca", "must be a URL that begins with https://, not 'data."),
         ("ONC_MIRROR_ARCHIVE_URL", "ftp://me:secret@host/", "must be a URL that begins with https://"),
+        ("ONC_MIRROR_ARCHIVE_URL", "https://me:secret@host/", "must hold no user and no password: messages name it"),
+        ("ONC_MIRROR_RUNBOOK_URL", "https://secret@host/", "must hold no user and no password: messages name it"),
+        ("AWS_ENDPOINT_URL", "https://me:secret@host/", "must hold no user and no password: messages name it"),
+        (
+            "ONC_MIRROR_OVERLAP",
+            "P31D",
+            "must be an ISO 8601 duration such as PT6H, at least P0D and at most P30D, not 'P31D'",
+        ),
         ("ONC_MIRROR_CONCURRENCY", "1.5", "must be a whole number, at least 1 and at most 64, not '1.5'"),
         ("ONC_MIRROR_SCRATCH_BUDGET", "lots", "must be a size such as 20GiB, at least 1MiB, not 'lots'"),
         (
