@@ -162,7 +162,8 @@ def bytes_used(directory: Path) -> int:
 
 def bytes_free(directory: Path) -> int:
     """Return the bytes that are free on the disk of `directory`, or of where it would be made."""
-    there = next(folder for folder in (directory, *directory.parents) if folder.exists())
+    # Not `Path.exists`, which raises where one may not look.
+    there = next(folder for folder in (directory, *directory.parents) if os.path.exists(folder))  # noqa: PTH110
     return shutil.disk_usage(there).free
 
 

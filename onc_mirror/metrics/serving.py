@@ -11,7 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
-from onc_mirror.errors import MirrorError, SettingsError
+from onc_mirror.errors import SettingsError
 from onc_mirror.faults import named
 from onc_mirror.ledger import open_ledger
 from onc_mirror.metrics.exposition import registry_of, take_picture
@@ -73,10 +73,11 @@ def serving(
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
             return app(environ, start_response)
-        except MirrorError as error:
-            logger.warning("scrape=failed reason=%s detail=%r", error.reason, str(error))
+        except Exception as error:  # noqa: BLE001 - wsgiref would write a traceback for whatever a client asks
+            fault = named(error)
+            logger.warning("scrape=failed reason=%s detail=%r", fault.reason, str(fault))
             start_response("503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8")])
-            return [f"{redact(str(error))}\n".encode()]
+            return [f"{redact(str(fault))}\n".encode()]
 
     try:
         server = make_server(address, port, answer, server_class=_Server, handler_class=_Handler)

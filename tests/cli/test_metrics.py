@@ -109,7 +109,7 @@ def test_a_ledger_out_of_reach_is_told_with_its_cause(console: Console, tmp_path
     assert "ledger.db" in answer.text
 
 
-def test_a_client_that_goes_away_leaves_a_line_and_no_traceback(
+def test_a_client_that_goes_away_or_asks_for_nonsense_leaves_a_line_and_no_traceback(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("INFO", "onc_mirror")
@@ -123,10 +123,14 @@ def test_a_client_that_goes_away_leaves_a_line_and_no_traceback(
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
         wait_until(lambda: "scrape=dropped cause=ConnectionResetError" in caplog.text)
-        answer = httpx.get(f"http://127.0.0.1:{server.server_port}/metrics", trust_env=False)
+        address = f"http://127.0.0.1:{server.server_port}/metrics"
+        nonsense = {"Accept": "application/openmetrics-text; version=none"}
+        refused = httpx.get(address, headers=nonsense, trust_env=False)
+        answer = httpx.get(address, trust_env=False)
         server.shutdown()
 
-    assert answer.status_code == 200
+    assert (refused.status_code, answer.status_code) == (503, 200)
+    assert "scrape=failed" in caplog.text
     assert "Traceback" not in capfd.readouterr().err
 
 
