@@ -19,11 +19,10 @@ from onc_mirror.reconcile.findings import Reconciliation
 from onc_mirror.reconcile.story import NIGHTLY_DAYS, ReconcileRequest, unnoted_run, without_repair
 from onc_mirror.run.life import begun_run
 from tasks.links import run_link
-from tasks.listing import begin_inquiry
+from tasks.listing import begin_inquiry, find_devices
 from tasks.parameters import ChosenDevices, Day, Days
 from tasks.policy import safely
 from tasks.reconciling import (
-    find_devices,
     finish_reconcile,
     fix_window,
     prepare_repair,

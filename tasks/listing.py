@@ -29,7 +29,7 @@ def read_clock(mirror: Mirror, run: Run) -> ArchiveClock | None:
 @task(name="find-devices", **UNCACHED)
 @safely
 def find_devices(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
-    """Ask the archive which devices are deployed; the device table is the fallback."""
+    """Ask the archive which devices are deployed, or were then; the device table is the fallback."""
     return gathering.devices_of(mirror, inquiry)
 
 

@@ -17,7 +17,7 @@ from onc_mirror.reconcile import story
 from onc_mirror.reconcile.findings import DeviceComparison, Reconciliation
 from onc_mirror.reconcile.story import ReconcileRequest, Surveyed
 from onc_mirror.reconcile.words import closing_sentence, count_rows, difference_rows, witness_rows
-from onc_mirror.run.gathering import Gathered, Inquiry, MirrorRequest, devices_of
+from onc_mirror.run.gathering import Gathered, Inquiry, MirrorRequest
 from onc_mirror.run.life import Run
 from onc_mirror.settings import MirrorSettings
 from tasks.ending import final_state
@@ -38,13 +38,6 @@ _NOTHING = {"": "none"}
 def fix_window(mirror: Mirror, run: Run, request: ReconcileRequest) -> MirrorRequest:
     """Fix the days that are compared, once the bucket is seen to be there."""
     return story.fix_window(mirror, run, request)
-
-
-@task(name="find-devices", **UNCACHED)
-@safely
-def find_devices(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
-    """Ask the archive which devices were in the water then; the device table is the fallback."""
-    return devices_of(mirror, inquiry, story.window_of(inquiry))
 
 
 @task(name="compare-device", task_run_name="compare {device.code}", **UNCACHED)

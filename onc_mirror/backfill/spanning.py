@@ -93,7 +93,7 @@ def begin_backfill(mirror: Mirror, run: Run, request: BackfillRequest) -> Span:
     )
     delays = mirror.settings.retry_delays_s
     inquiry = begin_inquiry(run, asked, lambda: with_retries(lambda: read_clock(mirror, run), delays))
-    codes = tuple(device.code for device in devices_of(mirror, inquiry, days))
+    codes = tuple(device.code for device in devices_of(mirror, inquiry))
     look_at_bucket(mirror, codes)
     return Span(inquiry, codes, days, request.only_failed)
 

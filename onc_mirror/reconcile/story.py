@@ -168,7 +168,7 @@ def _begin_inquiry(mirror: Mirror, run: Run, request: ReconcileRequest) -> Inqui
 def survey_devices(mirror: Mirror, inquiry: Inquiry, watcher: Watcher | None = None) -> Surveyed:
     """Compare the devices one after the other, so that memory holds one of them at a time."""
     surveyed = Surveyed(window_of(inquiry))
-    devices = devices_of(mirror, inquiry, surveyed.window)
+    devices = devices_of(mirror, inquiry)
     (watcher or NoWatcher()).asked(len(devices))
     for device in devices:
         collect(surveyed, device, functools.partial(_compare_patiently, mirror, inquiry, device))

@@ -153,13 +153,13 @@ def begin_inquiry(run: Run, request: MirrorRequest, read: Callable[[], ArchiveCl
     return Inquiry(run, request, until, clock, unreachable)
 
 
-def devices_of(mirror: Mirror, inquiry: Inquiry, data: TimeWindow | None = None) -> tuple[Device, ...]:
-    """The devices to list: the deployed ones that the request leaves in, or those of the files it names.
+def devices_of(mirror: Mirror, inquiry: Inquiry) -> tuple[Device, ...]:
+    """The devices to list: those deployed at the time that is asked for, or those of the files that are named.
 
-    Args:
-        mirror: The parts.
-        inquiry: What is asked.
-        data: The data that are asked for, so that the devices are those of that time; None: those of now.
+    Raises:
+        SettingsError: The device table cannot be used, or a filter leaves nothing of it.
+        TokenRejectedError: The archive does not accept the token.
+        UnknownDeviceError: None was deployed.
     """
     request = inquiry.request
     if request.only is not None:
@@ -174,13 +174,13 @@ def devices_of(mirror: Mirror, inquiry: Inquiry, data: TimeWindow | None = None)
         locations=request.locations,
         categories=request.categories,
         now=inquiry.run.began_at,
-        window=data,
+        window=request.data,
         followed=() if request.devices else _followed(mirror, known, inquiry.run.began_at),
     )
     if not devices:
         raise UnknownDeviceError(
-            f"The archive says that no device of the table {'is' if data is None else 'was then'} deployed. Check"
-            " ONC_MIRROR_ARCHIVE_URL and the rights of your token, or name devices."
+            f"The archive says that no device of the table {'is' if request.data is None else 'was then'} deployed."
+            " Check ONC_MIRROR_ARCHIVE_URL and the rights of your token, or name devices."
         )
     return devices
 
