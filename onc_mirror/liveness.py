@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onc_mirror.flow_names import HOURLY
-from onc_mirror.ledger.summarising import RUNNING
 from onc_mirror.utc import time_text
 from onc_mirror.wording import duration_text
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from onc_mirror.ledger import Ledger
-
-_LAST_RUNS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +39,10 @@ def liveness(ledger: Ledger, within: timedelta, now: datetime) -> Liveness:
     good = f"last good run ended at {time_text(success, 'seconds')}" if success else "no run has ended well yet"
     if success is not None and now - success <= within:
         return Liveness(alive=True, detail=f"Alive: the {good}.")
-    at_work = [run for run in ledger.runs(_LAST_RUNS) if run.flow == HOURLY and run.state_at(now) == RUNNING]
-    if at_work:
-        since = time_text(at_work[0].started_at, "seconds")
-        return Liveness(alive=True, detail=f"Alive: run {at_work[0].run_id} is at work since {since}; {good}.")
+    if (at_work := ledger.vitals.at_work(HOURLY, now)) is not None:
+        run_id, since = at_work
+        detail = f"Alive: run {run_id} is at work since {time_text(since, 'seconds')}; {good}."
+        return Liveness(alive=True, detail=detail)
     ended = last.last_end_at if last else None
     tried = f"; the last to end at all did at {time_text(ended, 'seconds')}" if ended and ended != success else ""
     span = duration_text(within.total_seconds())

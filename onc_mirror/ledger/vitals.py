@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, text
 
 from onc_mirror.ledger.beginnings import NEVER_LISTED
+from onc_mirror.ledger.leases import LONGEST
 from onc_mirror.ledger.summarising import KILLED
 from onc_mirror.ledger.tables import devices, files, runs
 from onc_mirror.model import State
@@ -19,11 +21,15 @@ from onc_mirror.report.document import SUCCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy import Connection, Row
 
     from onc_mirror.ledger.transactions import Transactions
+
+_APART = timedelta(minutes=5)
+"""How far the clocks of machines that share a ledger may be apart. What ended later than that was noted by one that
+ran ahead, and says nothing of when: else a mirror that has died would live until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +99,8 @@ class Vitals:
     def flows(self, now: datetime) -> tuple[FlowVitals, ...]:
         """Return every flow of which a run is over, sorted by name; `now` tells the killed runs from those alive."""
         found: dict[str, dict[str, tuple[int, datetime | None]]] = {}
-        number, last = func.count().label("number"), func.max(runs.c.finished_at).label("last")
+        believed = runs.c.finished_at <= now + _APART
+        number, last = func.count().label("number"), func.max(runs.c.finished_at).filter(believed).label("last")
         ended = select(runs.c.flow, runs.c.state, number, last).where(runs.c.finished_at.is_not(None))
         killed = select(runs.c.flow, number).where(runs.c.finished_at.is_(None), runs.c.alive_until < now)
         with self._database.reading() as connection:
@@ -101,7 +108,18 @@ class Vitals:
                 found.setdefault(row.flow, {})[row.state] = (row.number, row.last)
             for row in connection.execute(killed.group_by(runs.c.flow)):
                 found.setdefault(row.flow, {})[KILLED] = (row.number, None)
-            return tuple(_flow(connection, flow, states) for flow, states in sorted(found.items()))
+            return tuple(_flow(connection, flow, states, now) for flow, states in sorted(found.items()))
+
+    def at_work(self, flow: str, now: datetime) -> tuple[str, datetime] | None:
+        """Return the latest run of a flow that gives signs of life, and when it began; None: there is none."""
+        working = (
+            select(runs.c.run_id, runs.c.started_at)
+            .where(runs.c.flow == flow, runs.c.finished_at.is_(None))
+            .where(runs.c.alive_until.between(now, now + LONGEST))
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(working.order_by(runs.c.started_at.desc()).limit(1)).one_or_none()
+        return None if row is None else (row.run_id, row.started_at)
 
     def size_bytes(self) -> int:
         """Return the bytes that the database takes."""
@@ -146,10 +164,12 @@ def _oldest_held(connection: Connection, code: str) -> datetime | None:
     return oldest
 
 
-def _flow(connection: Connection, flow: str, states: Mapping[str, tuple[int, datetime | None]]) -> FlowVitals:
+def _flow(
+    connection: Connection, flow: str, states: Mapping[str, tuple[int, datetime | None]], now: datetime
+) -> FlowVitals:
     last = connection.execute(
         select(runs.c.started_at, runs.c.finished_at)
-        .where(runs.c.flow == flow, runs.c.finished_at.is_not(None))
+        .where(runs.c.flow == flow, runs.c.finished_at <= now + _APART)
         .order_by(runs.c.finished_at.desc())
         .limit(1)
     ).one_or_none()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from onc_mirror.liveness import liveness
 from onc_mirror.model import Decision, Outcome, State
 from tests.support.archive_files import DEVICE, archive_file
 from tests.support.reports import build_report
@@ -131,3 +132,22 @@ def test_files_of_some_states_and_devices_come_oldest_first_under_their_exact_na
         ("gone", "vanished"),
     ]
     assert not ledger.files_in(State.GONE, device_codes=[DEVICE])
+
+
+def test_a_clock_that_ran_ahead_does_not_keep_a_dead_mirror_alive(ledger: Ledger) -> None:
+    for run_id, at in (("before", NOON - timedelta(hours=9)), ("ahead", NOON + timedelta(days=300))):
+        ledger.start_run(run_id, "mirror-hour", at)
+        report = build_report(
+            run_id=run_id, flow="mirror-hour", window=(None, at), devices=[], outcomes=[], errors=[], seconds=1
+        )
+        ledger.finish_run(report, at)
+    ledger.start_run("killed ahead", "mirror-hour", NOON, alive_until=NOON + timedelta(days=300))
+
+    dead = liveness(ledger, timedelta(hours=3), NOON)
+    for number in range(20):
+        ledger.start_run(f"part-{number}", "backfill-part", NOON, alive_until=NOON + timedelta(minutes=2))
+    ledger.start_run("at-work", "mirror-hour", NOON - timedelta(hours=4), alive_until=NOON + timedelta(minutes=2))
+    alive = liveness(ledger, timedelta(hours=3), NOON)
+
+    assert dead.detail.startswith("Not alive for 3 h: last good run ended at 2026-11-22T03:00:00Z.")
+    assert alive.detail.startswith("Alive: run at-work is at work since 2026-11-22T08:00:00Z; ")
