@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_in_turn = threading.Lock()
+"""A begin that comes after its end is one without an end: the service would tell of a run that hangs."""
+
 
 def ping_begun(settings: AlertSettings) -> None:
     """Say that a run begins; the run does not wait for it."""
@@ -55,7 +58,8 @@ def ping_address(url: str, what: str) -> str:
 
 def _ping(settings: AlertSettings, what: str, sentence: str) -> bool:
     url = settings.ping_url.get_secret_value() if settings.ping_url else ""
-    trouble = post(ping_address(url, what), clean(sentence), "text/plain", settings.alert_timeout_s / STEPS)
+    with _in_turn:
+        trouble = post(ping_address(url, what), clean(sentence), "text/plain", settings.alert_timeout_s / STEPS)
     if trouble:
         logger.warning("ping=%s taken=no detail=%r", what or "good", f"ONC_MIRROR_PING_URL: {trouble}.")
     return not trouble
