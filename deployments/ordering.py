@@ -4,8 +4,9 @@ By Prefect's own an event waits for the one before it, for 15 minutes when that 
 that the scheduler has made, which emits no event, and after a restart of the server, which forgets what it has seen:
 what became of such a run would be told 15 minutes late (Prefect 3.8.8). Here an event waits for `PATIENCE`.
 
-That is safe where all events of a run pass one server in the order in which they happen, and long for one that is
-busy. With several servers and Redis it is `prefect_redis.ordering`, which remembers what was seen.
+That is safe where one process has the services of the server, and events come to it in the order in which they
+happen; half a minute is long also for one that is busy. `prefect_redis.ordering` remembers over a restart what was
+seen. See docs/decisions/0020-events-of-prefect-are-heard-in-time.md.
 """
 
 from __future__ import annotations

@@ -171,21 +171,21 @@ def test_each_variable_is_one_that_somebody_reads(process: Process) -> None:
 
 
 def test_every_server_has_the_settings_with_which_it_keeps_up(tmp_path: Path) -> None:
-    """Those of the sandbox, with which all is tested; several servers share which events they have seen."""
-    ordering = "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING"
+    """Those of the sandbox, with which all is tested; but in the compose file Redis keeps which events were seen."""
     sandbox = part_environment(SandboxOptions(tmp_path, archive_port=1, s3_port=2, prefect_port=3, size="tiny"))
     expected = {
         name: value
         for name, value in sandbox.items()
         if name.startswith(("PREFECT_SERVER_SERVICES_", "PREFECT_SERVER_EV"))
     }
-    servers = [one for one in PROCESSES if one.where in {"compose: api", "systemd: onc-mirror-server.service"}]
+    (composed,) = [one.environment for one in PROCESSES if one.where == "compose: services"]
+    (unit,) = [one.environment for one in PROCESSES if one.where == "systemd: onc-mirror-server.service"]
+    in_redis = {"PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering"}
 
     assert len(expected) == 7
-    for environment in (*(one.environment for one in servers), helm_environment()):
-        several = {ordering: "prefect_redis.ordering"} if environment.get(ordering) != expected[ordering] else {}
-        assert {name: environment[name] for name in expected} == expected | several
-    assert len(servers) == 2
+    assert {name: composed[name] for name in expected} == expected | in_redis
+    for environment in (unit, helm_environment()):
+        assert {name: environment[name] for name in expected} == expected
 
 
 def test_the_entry_point_hands_secrets_from_files_to_what_it_starts(tmp_path: Path) -> None:
