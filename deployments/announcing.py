@@ -18,6 +18,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound
 
 from deployments.declared import PREFIX, TAG
+from deployments.deleting import delete
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +75,7 @@ def _listener(client: SyncPrefectClient) -> Iterator[UUID]:
     try:
         yield made
     finally:
-        client.delete_automation(made)
+        delete(client.delete_automation, made)
 
 
 def _is_enabled(client: SyncPrefectClient, listener: UUID) -> bool:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 from deployments.blocks import BLOCK
 from deployments.changes import Change, Plan, differences
 from deployments.declared import PREFIX, explain
+from deployments.deleting import delete
 from onc_mirror.errors import SettingsError
 from onc_mirror.settings import RUNBOOK
 
@@ -100,7 +101,8 @@ def plan_automations(client: SyncPrefectClient, declared: Sequence[AutomationCor
     unchanged = len(declared) - len(changes)
     for name, surplus in present.items():
         changes.extend(
-            Change("automation", name, "delete", partial(client.delete_automation, found.id)) for found in surplus
+            Change("automation", name, "delete", partial(delete, client.delete_automation, found.id))
+            for found in surplus
         )
     return Plan(tuple(changes), unchanged)
 

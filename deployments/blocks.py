@@ -16,6 +16,7 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import SecretStr
 
 from deployments.changes import Change, Difference, Plan, differences
+from deployments.deleting import delete
 from onc_mirror.redacting import MASK
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def plan_blocks(client: SyncPrefectClient, blocks: Sequence[NotificationBlock]) 
             masked = tuple(Difference(one.field, MASK, MASK) for one in differing)
             changes.append(Change("block", f"{slug}/{BLOCK}", "update", apply, masked))
     surplus = [
-        Change("block", f"{slug}/{BLOCK}", "delete", partial(client.delete_block_document, found.id))
+        Change("block", f"{slug}/{BLOCK}", "delete", partial(delete, client.delete_block_document, found.id))
         for slug, found in present.items()
     ]
     return Receivers(Plan(tuple(changes), len(blocks) - len(changes)), ids, Plan(tuple(surplus), 0))

@@ -29,6 +29,7 @@ from pydantic import ValidationError
 
 from deployments.changes import Change, Plan, differences
 from deployments.declared import TAG
+from deployments.deleting import delete
 from onc_mirror.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def plan_deployments(client: SyncPrefectClient, declared: Sequence[Desired]) -> 
             )
     unchanged = len(declared) - len(changes)
     for name, found in present.items():
-        changes.append(Change(DEPLOYMENT, name, "delete", partial(client.delete_deployment, found.id)))
+        changes.append(Change(DEPLOYMENT, name, "delete", partial(delete, client.delete_deployment, found.id)))
     return Plan(tuple(changes), unchanged)
 
 

@@ -78,7 +78,10 @@ def _check_prefect(client: SyncPrefectClient, url: str) -> None:
 
 def _refused(url: str, error: Exception) -> MirrorError:
     if not isinstance(error, httpx.HTTPStatusError):
-        return ServerRefusedError(f"The Prefect server at {url} does not have what was asked for.")
+        return ServerRefusedError(
+            f"The Prefect server at {url} does not have what was asked for. If somebody else changes things there,"
+            " repeat it."
+        )
     status, request = error.response.status_code, error.request
     if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         return SettingsError(
