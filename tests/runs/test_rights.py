@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.sandbox.archive.faults import Kind
+from onc_mirror.model import Grade
+from onc_mirror.quarantine.checks import look_up
+from onc_mirror.quarantine.releasing import release
+from onc_mirror.rebuild.story import rebuild
 from onc_mirror.reconcile.story import ReconcileRequest, reconcile
 from onc_mirror.scrub.story import ScrubRequest, scrub
 from onc_mirror.store import open_store
 from onc_mirror.store.checking import check_store
-from tests.support.mirrors import DEVICE, Bench, bench
+from tests.support.mirrors import DEVICE, VICTIM, Bench, bench
 from tests.support.rot import rot
 from tests.support.stores import STORES
 
@@ -42,7 +47,7 @@ def granted(
     bucket = ceph.create_bucket()
     grant(ceph, bucket)
     narrow.use(monkeypatch)
-    return bench(archive, tmp_path, store_url=f"s3://{bucket}/mirror")
+    return bench(archive, tmp_path, store_url=f"s3://{bucket}/mirror", stall_timeout_s=30.0)  # nothing stalls here
 
 
 def grant(ceph: Endpoint, bucket: str, without: str | None = None) -> None:
@@ -63,8 +68,12 @@ def bad_findings(mirror: Bench) -> list[Finding]:
     return [finding for finding in found if not finding.ok]
 
 
-def test_the_published_policy_is_enough_for_a_run_a_scrub_and_a_reconcile(granted: Bench) -> None:
+def test_the_published_policy_is_enough_for_every_command(granted: Bench) -> None:
+    number = granted.archive.fault(Kind.BIT_FLIP, filename=VICTIM, endpoint="download")
     first = granted.run(devices=(DEVICE,))
+    granted.archive.faults.remove(number)
+    with granted.open() as mirror:
+        released = release(mirror, [look_up(mirror.ledger, VICTIM)], Grade.STRUCTURE)
     rotten, lost, *_ = sorted(granted.objects(FOLDER))
     whole = granted.objects("raw/")
     rot(granted, rotten)
@@ -74,13 +83,15 @@ def test_the_published_policy_is_enough_for_a_run_a_scrub_and_a_reconcile(grante
     with granted.open() as mirror:
         scrubbed = scrub(mirror, ScrubRequest())
         reconciled = reconcile(mirror, ReconcileRequest(devices=(DEVICE,)))
+        rebuilt = rebuild(mirror, into_existing=True)
 
-    assert first.mirrored == 10
+    assert (first.mirrored, first.quarantined, released.mirrored) == (9, 1, 1)
     assert granted.objects("raw/") == whole
     assert granted.objects("quarantine/")
     assert scrubbed.leftovers.trouble == ""
     assert reconciled.report is not None
     assert not reconciled.report.errors
+    assert (rebuilt.exit_code, rebuilt.strangers) == (3, [])  # what was damaged is kept under quarantine/
     assert bad_findings(granted) == []
 
 
