@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.sandbox.composed.file import image_steps
+from infra.sandbox.composed.images import image_steps
 from tests.support.infra_files import ROOT
 
 SCRIPTS = Path(sys.executable).parent

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra.sandbox.composed.file import COMPOSE, image_environment, image_steps
+from infra.sandbox.composed.file import COMPOSE
+from infra.sandbox.composed.images import image_environment, image_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

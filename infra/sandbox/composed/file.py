@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 COMPOSE = ROOT / "infra" / "compose" / "compose.yaml"
 
-_CONTAINERFILE = ROOT / "infra" / "container" / "Containerfile"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -88,19 +87,6 @@ def read_services(
         name: _service(name, said, overrides.get(name, Override()), path)
         for name, said in content["services"].items()
     }
-
-
-def image_environment() -> dict[str, str]:
-    """What our image sets."""
-    (step,) = [step for step in image_steps() if step.startswith("ENV ")]
-    return dict(word.split("=", 1) for word in step.split()[1:])
-
-
-def image_steps() -> list[str]:
-    """The instructions that build our image, without comments, one line each."""
-    lines = _CONTAINERFILE.read_text(encoding="utf-8").splitlines(keepends=True)
-    text = "".join(line for line in lines if not line.startswith("#"))
-    return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
 def _service(name: str, said: Mapping[str, Any], override: Override, path: Path) -> Service:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.sandbox.composed.file import image_environment
 from infra.sandbox.options import ROOT
 from infra.sandbox.ports import HOST
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = ROOT / "infra" / "sandbox"
 
+_CONTAINERFILE = ROOT / "infra" / "container" / "Containerfile"
 _ENTRYPOINT = ROOT / "infra" / "container" / "entrypoint.sh"
 _WORKDIR = "/var/lib/onc-mirror"
 _START_S = 30.0
@@ -47,6 +47,19 @@ class Program:
     environment: Mapping[str, str]
     health: Sequence[str]
     folder: Path
+
+
+def image_environment() -> dict[str, str]:
+    """What our image sets."""
+    (step,) = [step for step in image_steps() if step.startswith("ENV ")]
+    return dict(word.split("=", 1) for word in step.split()[1:])
+
+
+def image_steps() -> list[str]:
+    """The instructions that build our image, without comments, one line each."""
+    lines = _CONTAINERFILE.read_text(encoding="utf-8").splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith("#"))
+    return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
 def missing_programs() -> str | None:
