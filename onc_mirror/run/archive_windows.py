@@ -13,6 +13,8 @@ FIRST_WINDOW = timedelta(hours=1)
 LONGEST_WINDOW = timedelta(days=31)
 """What a run asks of a device at most: all its rows are in memory, some 3 kB each with their plan and report."""
 
+_MOMENT = timedelta(minutes=10)
+
 
 def end_of_windows(since: datetime | None, until: datetime | None, latest: datetime) -> datetime:
     """Where every window of a run ends, UTC, exclusive.
@@ -24,9 +26,15 @@ def end_of_windows(since: datetime | None, until: datetime | None, latest: datet
 
     Raises:
         SettingsError: What is asked for is longer than `LONGEST_WINDOW`.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    >>> end_of_windows(noon - LONGEST_WINDOW, None, noon + timedelta(seconds=1)).isoformat()
+    '2026-11-22T12:00:01+00:00'
     """
     end = min(until or latest, latest)
-    if since is not None and end - since > LONGEST_WINDOW:
+    # `--since P31D` was 31 days when it was read, a moment ago.
+    if since is not None and end - since > LONGEST_WINDOW + _MOMENT:
         raise SettingsError(
             f"A run takes what was archived in at most {LONGEST_WINDOW.days} days, and {since:%Y-%m-%d} to"
             f" {end:%Y-%m-%d} are {(end - since).days}. Take a shorter window, or `onc-mirror backfill`, which goes"
@@ -50,6 +58,11 @@ def device_window(
     '2026-11-20T11:00:00+00:00'
     >>> device_window(noon - timedelta(days=365), timedelta(hours=1), None, noon).until.isoformat()
     '2025-12-23T11:00:00+00:00'
+
+    Also with the longest overlap that the settings allow, it ends behind the watermark:
+
+    >>> device_window(noon - timedelta(days=3), timedelta(days=30), None, noon).until.isoformat()
+    '2026-11-20T12:00:00+00:00'
 
     Raises:
         SettingsError: The window asked for has no length.
