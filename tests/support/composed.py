@@ -10,7 +10,7 @@ import os
 import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -24,13 +24,13 @@ from infra.sandbox.orchestrator import DEPLOYMENT, Orchestrator
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from infra.sandbox.orchestrator import FlowRun
     from tests.support.archive import RunningArchive
     from tests.support.stores import Endpoint
 
-_LONGEST_S = 120.0
+_LONGEST_S = 180.0
 _POLL_S = 0.5
 
 
@@ -66,18 +66,30 @@ class Composed:
         ) as client:
             yield client
 
-    def mirror(self, **parameters: Any) -> FlowRun:
-        """Run the hourly deployment to its end; again when the schedule's own run was at work."""
+    def mirror(self, *devices: str, meanwhile: Callable[[], None]) -> FlowRun:
+        """Run the hourly deployment to its end; again when the schedule's own run was at work.
+
+        Args:
+            devices: Which.
+            meanwhile: Called once, when it is at work.
+        """
         while True:
-            asked = self.orchestrator.trigger(DEPLOYMENT, parameters=parameters)
-            wait_until(
-                lambda run=asked.id: self.orchestrator.flow_run(run).is_final,  # type: ignore[misc]  # a default binds it
-                timeout_s=_LONGEST_S,
-                every_s=_POLL_S,
-            )
-            run = self.orchestrator.flow_run(asked.id)
+            run = self.orchestrator.trigger(DEPLOYMENT, parameters={"devices": devices})
+            run = self._wait(run, "RUNNING")
+            if not run.is_final:
+                meanwhile()
+                return self._wait(run)
             if not run.was_crowded_out:
                 return run
+
+    def _wait(self, run: FlowRun, *states: str) -> FlowRun:
+        def is_there() -> bool:
+            nonlocal run
+            run = self.orchestrator.flow_run(run.id)
+            return run.is_final or run.state_type in states
+
+        wait_until(is_there, timeout_s=_LONGEST_S, every_s=_POLL_S)
+        return run
 
     def objects(self) -> list[str]:
         """The keys in the bucket."""
