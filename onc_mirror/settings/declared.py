@@ -21,19 +21,19 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from onc_mirror.layout import Layout  # noqa: TC001 - pydantic reads the annotation
 from onc_mirror.model import Grade
+from onc_mirror.settings.browse_urls import checked_browse_url, page_of
 from onc_mirror.settings.kinds import (
     Address,
     Addresses,
     Duration,
     Folder,
-    MaybePublicUrl,
     MetricsFile,
     PublicUrl,
     Seconds,
     addresses_in,
     split,
 )
-from onc_mirror.settings.store_urls import checked_browse_url, checked_store_url, page_of
+from onc_mirror.settings.store_urls import checked_store_url
 
 PREFIX = "ONC_MIRROR_"
 
@@ -172,7 +172,7 @@ class AlertSettings(BaseSettings):
     ping_url: Address | None = Field(
         None, description="URL that is asked after each hourly run, as healthchecks.io has it: a dead-man's switch."
     )
-    runbook_url: MaybePublicUrl = Field(
+    runbook_url: PublicUrl | None = Field(
         None, description="Where people read `docs/runbook.md`, such as its page at your Git host: alerts link there."
     )
 
@@ -193,7 +193,7 @@ class MirrorSettings(LogSettings, AlertSettings, MetricsSettings, ArchiveSetting
     store_url: Annotated[str, AfterValidator(checked_store_url)] = Field(
         description="`s3://bucket[/prefix]`, or `file:///folder`."
     )
-    aws_endpoint_url: MaybePublicUrl = Field(
+    aws_endpoint_url: PublicUrl | None = Field(
         None,
         validation_alias=AliasChoices("AWS_ENDPOINT_URL", "aws_endpoint_url"),
         description="The S3 endpoint when it is not AWS.",

@@ -71,13 +71,13 @@ def checked_addresses(value: SecretStr) -> SecretStr:
     return value
 
 
-def without_password(url: HttpUrl | None) -> HttpUrl | None:
+def without_password(url: HttpUrl) -> HttpUrl:
     """Return a URL that messages may name; what is wrong with it is told without it.
 
     Raises:
         ValueError: It holds a user or a password.
     """
-    if url is not None and (url.username is not None or url.password is not None):
+    if url.username is not None or url.password is not None:
         raise ValueError("must hold no user and no password: messages name it")
     return url
 
@@ -87,6 +87,5 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Folder = Annotated[Path, AfterValidator(expand)]
 MetricsFile = Annotated[Folder, AfterValidator(with_prom)]
 PublicUrl = Annotated[HttpUrl, AfterValidator(without_password)]
-MaybePublicUrl = Annotated[HttpUrl | None, AfterValidator(without_password)]
 Address = Annotated[SecretStr, AfterValidator(checked_address)]
 Addresses = Annotated[SecretStr, AfterValidator(checked_addresses)]

@@ -1,4 +1,4 @@
-"""How far a run over many slices is, while nobody knows yet how much the later ones hold."""
+"""How far a run is; of one over many slices also while nobody knows yet how much the later ones hold."""
 
 from __future__ import annotations
 
