@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 import yaml
 from prefect.server.events.schemas.automations import AutomationCreate
+from prefect.server.utilities.user_templates import render_user_template_sync
 
 from deployments.blocks import desired_blocks
 from infra.sandbox.environment import part_environment
@@ -134,6 +135,18 @@ def test_every_message_leads_to_an_entry_of_the_runbook() -> None:
 
     assert len(named) > 4
     assert named <= entries
+
+
+def test_nothing_in_the_message_of_a_run_is_taken_for_markup_or_a_template() -> None:
+    message = "Look at <!channel> [click](https://evil.example) {{ 7 * 7 }}.hdf5."
+    context = {"event": {"resource": {"prefect.state-message": message}}}
+    bodies = {action["body"] for one in AUTOMATIONS for action in one["actions"] if "body" in action}
+    heads = [body.partition("\n")[0] for body in bodies if "state-message" in body]
+
+    told = {render_user_template_sync(head, context) for head in heads}
+
+    assert len(heads) == 3
+    assert told == {"Look at ‹!channel> [click] (https://evil.example) {{ 7 * 7 }}.hdf5."}  # noqa: RUF001 - meant
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by Apprise, which Prefect imports
