@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from infra.sandbox.up import Sandbox
 
 DEVICE = "TUMSTANDARDMODULE001"
+CONSOLE = "https://console.example.org/my-bucket/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def begun(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """At work while the browser starts and looks at other pages."""
     require_browser()
     well, badly = (environment_of(tmp_path_factory.mktemp(name), uuid.uuid4().hex[:8]) for name in ("well", "badly"))
+    well |= {"ONC_MIRROR_BROWSE_URL": f"{CONSOLE}{{key}}"}
     day = datetime.now(UTC) - timedelta(days=2)
     hour = sandbox.orchestrator.trigger(DEPLOYMENT, parameters={"devices": [DEVICE]}, environment=well)
     backfill = sandbox.orchestrator.trigger(
@@ -117,8 +119,9 @@ def test_a_finished_run_shows_its_tables(ended: Runs, page: Page) -> None:
 
     expect(page.get_by_role("banner")).to_contain_text("Completed")
     page.get_by_text("Artifacts", exact=True).click()
-    for name in ("devices", "attention", "plan", "standing", "waiting", "summary"):
+    for name in ("devices", "attention", "plan", "progress", "standing", "waiting", "summary"):
         expect(page.get_by_role("link", name=f"mirror-hour-{name}")).to_be_visible()
+    standing = page.get_by_role("link", name="mirror-hour-standing").get_attribute("href") or ""
     page.get_by_role("link", name="mirror-hour-devices").click()
     (counted,) = ended.deployed.table(ended.hour, "mirror-hour-devices")
     assert (counted["device"], counted["mirrored"] > 0) == (DEVICE, True)
@@ -126,6 +129,9 @@ def test_a_finished_run_shows_its_tables(ended: Runs, page: Page) -> None:
     expect(page.get_by_role("row").filter(has_text=DEVICE).get_by_role("cell")).to_have_text(
         [str(value) for value in counted.values()]
     )
+    page.goto(standing)
+    folder = ended.deployed.environment["ONC_MIRROR_STORE_URL"].rpartition("/")[2]
+    expect(page.get_by_role("link", name=DEVICE)).to_have_attribute("href", f"{CONSOLE}{folder}/raw/{DEVICE}/")
 
 
 def test_a_failed_run_shows_its_reason(ended: Runs, page: Page) -> None:
