@@ -8,7 +8,7 @@ causes that are in the code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest, write_to_textfile
@@ -52,10 +52,10 @@ class Picture:
         scratch_free_bytes: What is free on their disk.
     """
 
-    devices: tuple[DeviceVitals, ...] = ()
-    flows: tuple[FlowVitals, ...] = ()
-    counters: Mapping[Series, float] = field(default_factory=dict)
-    ledger_bytes: int = 0
+    devices: tuple[DeviceVitals, ...]
+    flows: tuple[FlowVitals, ...]
+    counters: Mapping[Series, float]
+    ledger_bytes: int
     scratch_bytes: int
     scratch_free_bytes: int
 
@@ -67,12 +67,12 @@ def take_picture(ledger: Ledger, scratch: Path, now: datetime) -> Picture:
         LedgerUnavailableError: The ledger is out of reach.
     """
     return Picture(
-        scratch_bytes=bytes_used(scratch),
-        scratch_free_bytes=bytes_free(scratch),
         devices=ledger.vitals.devices(),
         flows=ledger.vitals.flows(now),
         counters=ledger.counters.read(),
         ledger_bytes=ledger.vitals.size_bytes(),
+        scratch_bytes=bytes_used(scratch),
+        scratch_free_bytes=bytes_free(scratch),
     )
 
 

@@ -30,7 +30,14 @@ def entries(document: Path) -> set[str]:
 
 def told_names() -> set[str]:
     """Names of all samples that there may be, with the suffixes of their kinds."""
-    picture = Picture(counters={Series(ASKED_AT, DEVICE): 1.0}, ledger_bytes=1, scratch_bytes=1, scratch_free_bytes=1)
+    picture = Picture(
+        devices=(),
+        flows=(),
+        counters={Series(ASKED_AT, DEVICE): 1.0},
+        ledger_bytes=1,
+        scratch_bytes=1,
+        scratch_free_bytes=1,
+    )
     suffixes = {"counter": ("_total",), "summary": ("_sum", "_count"), "gauge": ("",)}
     families = LedgerCollector(lambda: picture, {DEVICE}).collect()
     return {family.name + suffix for family in families for suffix in suffixes[family.type]}
