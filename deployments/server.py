@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -38,7 +38,7 @@ def server_url() -> str:
     except ValueError:  # brackets that do not match, or a port that is none
         usable = False
     if not usable:
-        raise SettingsError("PREFECT_API_URL: is no URL such as http://127.0.0.1:4200/api.")
+        raise _no_url()
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
@@ -64,16 +64,27 @@ def connected() -> Iterator[SyncPrefectClient]:
         raise ServerUnreachableError(
             f"No Prefect server answers at {url} ({type(error).__name__}). Does it run, and is PREFECT_API_URL right?"
         ) from None
+    except (httpx.InvalidURL, UnicodeError):  # of a host that can be no name
+        raise _no_url() from None
+    except ValueError as error:  # also that of pydantic, whose text quotes what came
+        raise ServerRefusedError(
+            f"What answers at {url} is no Prefect server that we understand ({type(error).__name__}). Is it of this"
+            " version of Prefect, and is PREFECT_API_URL right?"
+        ) from None
 
 
 def _check_prefect(client: SyncPrefectClient, url: str) -> None:
     """Ask for the version, which a Prefect server gives as a JSON string to those whom it lets in."""
     try:
         version = client.request("GET", "/admin/version").json()
-    except json.JSONDecodeError:
+    except (UnicodeDecodeError, JSONDecodeError):
         raise _no_prefect(url) from None
     if not isinstance(version, str):
         raise _no_prefect(url)
+
+
+def _no_url() -> SettingsError:
+    return SettingsError("PREFECT_API_URL: is no URL such as http://127.0.0.1:4200/api.")
 
 
 def _refused(url: str, error: Exception) -> MirrorError:
