@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from onc_mirror.markup import shortened
+from onc_mirror.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -32,9 +32,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pandas as pd
 
 from onc_mirror.errors import SettingsError
-from onc_mirror.markup import shortened
 from onc_mirror.model import ArchiveFile
 from onc_mirror.utc import as_utc, time_text
+from onc_mirror.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

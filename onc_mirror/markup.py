@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from onc_mirror.wording import printable
+from onc_mirror.wording import printable, shortened
 
 # What begins a link, an image, HTML or, in front, a list or a heading; and a backslash that says it does not.
 _MARKUP = re.compile(r"[\[\]<]|\\(?=[!-/:-@\[-`{-~])|^[-+*#>](?=\s|$)")
@@ -44,12 +44,3 @@ def link(text: str, url: str | None) -> str:
     ('[a.hdf5](https://console.example.org/a.hdf5)', 'a.hdf5')
     """
     return plain(text) if url is None else f"[{plain(text)}]({url})"
-
-
-def shortened(text: str, most: int) -> str:
-    """Return `text`, or its first `most` signs and that there is more.
-
-    >>> shortened("far too long", 3), shortened("not", 3)
-    ('far...', 'not')
-    """
-    return text if len(text) <= most else f"{text[:most]}..."

@@ -87,6 +87,15 @@ def printable(text: str, *, keep: str = "") -> str:
     return "".join(sign if sign.isprintable() or sign in keep else ascii(sign)[1:-1] for sign in text)
 
 
+def shortened(text: str, most: int) -> str:
+    """Return `text`, or its first `most` signs and that there is more.
+
+    >>> shortened("far too long", 3), shortened("not", 3)
+    ('far...', 'not')
+    """
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def days_text(days: TimeWindow) -> str:
     """Whole days of data.
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from prefect.states import Completed, Failed
 
-from onc_mirror.markup import shortened
-from onc_mirror.wording import printable
+from onc_mirror.wording import printable, shortened
 
 if TYPE_CHECKING:
     from prefect import State

@@ -18,10 +18,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from onc_mirror.alerts.telling import Kind, Message
-from onc_mirror.markup import shortened
 from onc_mirror.redacting import clean
 from onc_mirror.utc import text_or_none, time_text
-from onc_mirror.wording import counted, some_of
+from onc_mirror.wording import counted, shortened, some_of
 
 if TYPE_CHECKING:
     from onc_mirror.ledger.alerts import Alert

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onc_mirror.markup import shortened
 from onc_mirror.utc import time_text
-from onc_mirror.wording import printable, size_text
+from onc_mirror.wording import printable, shortened, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
