@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from prefect import task
+from prefect import get_client, task
 from prefect.context import FlowRunContext
 from prefect.deployments import run_deployment
 from prefect.states import Completed, Failed
@@ -16,6 +18,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from onc_mirror.backfill.slicing import Part, count_slices, cut_parts
 from onc_mirror.backfill.spanning import Span
+from onc_mirror.errors import LedgerUnavailableError
 from onc_mirror.flow_names import BACKFILL_PART
 from onc_mirror.mirror import Mirror
 from onc_mirror.report.document import NO_DEVICE, DeviceError, RunReport
@@ -29,6 +32,7 @@ from tasks.policy import UNCACHED, safely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from prefect import State
 
@@ -43,6 +47,9 @@ RUNS_IN_FLIGHT = 4
 
 _MOST_PARTS = 1000
 _ATTEMPTS = 2
+_LOOKS_EVERY_S = 5.0
+_DIED = "Died"
+"""Prefect has no such state."""
 
 
 def _own_job_variables() -> Mapping[str, Any]:
@@ -71,25 +78,43 @@ class Spread:
 @safely
 def run_part(mirror: Mirror, part: Part, spread: Spread, name: str) -> State[RunReport]:
     """Have a child run do a part, and bring its report; one that was killed is run once more, after its leases."""
-    state = "unknown"
+    state, wait = "", timedelta(0)
     for attempt in range(1, _ATTEMPTS + 1):
         run_id = f"{name}-{attempt}"
-        wait = mirror.settings.lease * (attempt > 1)
-        # Typed for callers that await it as well; here it has waited already.
-        done: Any = run_deployment(
+        # Typed for callers that await it as well; here it has been made already.
+        child: Any = run_deployment(
             PART_DEPLOYMENT,
             parameters={**spread.options, **_parameters(part), "run_id": run_id},
             scheduled_time=datetime.now(UTC) + wait,
             flow_run_name=f"{name}-{attempt}",
             idempotency_key=run_id,
             job_variables=dict(spread.job_variables),
+            timeout=0,
         )
+        state = _end_of(mirror, run_id, child.id)
         text = mirror.ledger.report(run_id)
         if text is not None:
             report = RunReport.from_json(text)
             return Completed(message=printable(closing_sentence(report)), data=report)
-        state = done.state.name if done.state is not None else state
+        wait = timedelta(0) if state == _DIED else mirror.settings.lease
     return Failed(message=f"Its run ended as {state} without a report, {_ATTEMPTS} times.")
+
+
+def _end_of(mirror: Mirror, run_id: str, flow_run_id: UUID) -> str:
+    """Wait until a child run has ended, and say how.
+
+    When its machine has died, Prefect says for five more minutes that it is running. The ledger knows after a lease;
+    whatever it had is free then.
+    """
+    with get_client(sync_client=True) as client:
+        while True:
+            state = client.read_flow_run(flow_run_id).state
+            if state is not None and state.is_final():
+                return state.name or state.type.value
+            with suppress(LedgerUnavailableError):  # it says nothing about the run
+                if mirror.ledger.leases.has_died(run_id, mirror.clock()):
+                    return _DIED
+            time.sleep(_LOOKS_EVERY_S)
 
 
 def run_parts(mirror: Mirror, span: Span, tally: Tally, progress: Progress, spread: Spread) -> None:

@@ -145,6 +145,14 @@ class Leases:
         with self._database.writing() as connection:
             _release(connection, owner)
 
+    def has_died(self, run_id: str, now: datetime) -> bool:
+        """Whether a run has begun, has not ended, and has given no sign of life for a lease."""
+        silent = select(runs.c.run_id).where(
+            runs.c.run_id == run_id, runs.c.finished_at.is_(None), runs.c.alive_until < now
+        )
+        with self._database.reading() as connection:
+            return connection.execute(silent).first() is not None
+
     def release_ended(self, has_ended: Callable[[str], bool], now: datetime) -> tuple[str, ...]:
         """End all that killed runs have, and say which they are.
 

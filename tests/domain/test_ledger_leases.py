@@ -12,6 +12,7 @@ from onc_mirror.ledger import open_ledger
 from onc_mirror.model import Decision, Outcome
 from onc_mirror.run.heartbeat import beating
 from tests.support.archive_files import archive_file
+from tests.support.reports import build_report
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -175,3 +176,19 @@ def test_a_beating_run_keeps_its_files_and_lets_go_at_its_end(ledger: Ledger) ->
         assert not free(datetime.now(UTC))
 
     assert free(datetime.now(UTC))
+
+
+def test_a_run_that_gives_no_sign_of_life_has_died_and_one_that_ended_has_not(ledger: Ledger) -> None:
+    names = ("silent", "ended", "alive")
+    for name in names:
+        ledger.start_run(name, "backfill-part", NOON, alive_until=NOON + LEASE)
+    report = build_report(
+        run_id="ended", flow="backfill-part", window=(None, None), devices=(), outcomes=(), errors=(), seconds=1.0
+    )
+    ledger.finish_run(report, NOON)
+    ledger.leases.renew("alive", NOON + 3 * LEASE)
+
+    died = [name for name in (*names, "never begun") if ledger.leases.has_died(name, NOON + 2 * LEASE)]
+
+    assert died == ["silent"]
+    assert not ledger.leases.has_died("silent", NOON)
