@@ -6,19 +6,18 @@ import json
 import ssl
 import time
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import psutil
-from sqlalchemy import create_engine, text
+from sqlalchemy import NullPool, create_engine, text
 
 from benchmarks.measuring import CommandFailedError
 from infra.sandbox.composed.composition import Composition
 from infra.sandbox.composed.file import Override
 from infra.sandbox.composed.keys import Keys
 from infra.sandbox.orchestrator import Orchestrator
-from onc_mirror.flow_names import BACKFILL
+from onc_mirror.flow_names import BACKFILL, BACKFILL_PART
 from onc_mirror.ledger import open_ledger
 
 if TYPE_CHECKING:
@@ -55,9 +54,17 @@ class LedgerPlace:
 
     def mirrored(self) -> int:
         """Return how many files it says are mirrored."""
-        engine = create_engine(self.url)
-        with engine.connect() as connection:
-            return int(connection.execute(text("SELECT count(*) FROM files WHERE state = 'mirrored'")).scalar_one())
+        return int(self._ask("SELECT count(*) FROM files WHERE state = 'mirrored'")[0][0])
+
+    def parts_at_work(self) -> dict[str, int]:
+        """Return the process of each part that has begun and not ended, by run."""
+        found = self._ask(f"SELECT run_id, process FROM runs WHERE flow = '{BACKFILL_PART}' AND finished_at IS NULL")  # noqa: S608 - our own name
+        # The last but one of its words; see onc_mirror/run/processes.py.
+        return {run_id: int(process.split("/")[-2]) for run_id, process in found}
+
+    def _ask(self, question: str) -> list[Any]:
+        with create_engine(self.url, poolclass=NullPool).connect() as connection:
+            return list(connection.execute(text(question)))
 
 
 class ComposedServers:
@@ -116,9 +123,16 @@ class ComposedServers:
         for surplus in alive[count:]:
             surplus.wait_until_stopped()
 
-    def workers_with_parts(self, run_id: str) -> list[Container]:
-        """Return the workers that have a process of another run than `run_id`."""
-        return [one for one in self._composition.containers("worker") if _runs_of(one) - {run_id}]
+    def worker_of(self, pid: int) -> Container:
+        """Return the worker that a process belongs to.
+
+        Raises:
+            CommandFailedError: It has ended meanwhile.
+        """
+        for worker in self._composition.containers("worker"):
+            if pid in {process.pid for process in worker.processes()}:
+                return worker
+        raise CommandFailedError("The part that was to be killed ended by itself. Try again.")
 
 
 @contextmanager
@@ -138,12 +152,3 @@ def running_composition(servers: Servers, workers: int) -> Iterator[ComposedServ
         Orchestrator(composition.url, auth=("admin", keys.prefect), trusted=trusted) as orchestrator,
     ):
         yield ComposedServers(composition, orchestrator, keys)
-
-
-def _runs_of(worker: Container) -> set[str]:
-    """The flow runs that have a process in a worker."""
-    found = set()
-    for process in worker.processes():
-        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            found.add(process.environ().get("PREFECT__FLOW_RUN_ID", ""))
-    return found - {""}

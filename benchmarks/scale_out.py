@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from benchmarks.composed_servers import ComposedServers, running_composition
+from benchmarks.composed_servers import ComposedServers, LedgerPlace, running_composition
 from benchmarks.measuring import CommandFailedError, machine
 from benchmarks.options import size
 from benchmarks.servers import Servers, running_servers
@@ -127,7 +127,7 @@ class _Bench:
         }
         before, began_at, began = _busy_s(), time.time(), time.monotonic()
         backfill = self._composed.begin_backfill(parameters, variables)
-        killed_at_s = self._kill(backfill.id, began) if kill else None
+        killed_at_s = self._kill(backfill.id, ledger, slots, began) if kill else None
         self._composed.finish(backfill.id, _LONGEST_S)
         wall_s, busy_s = time.monotonic() - began, _busy_s() - before
         downloads = [one for one in self._servers.requests() if one["endpoint"] == "download"]
@@ -150,16 +150,25 @@ class _Bench:
         print(f"{workers} workers, {slots} slots: {wall_s:.0f} s", file=sys.stderr, flush=True)
         return done
 
-    def _kill(self, backfill: str, began: float) -> float:
-        """Kill a worker and the part that it has when half of the files are being fetched or done."""
-        while self._downloads() < len(self._files) / 2:
-            if self._composed.look(backfill).is_final:
-                raise CommandFailedError("The backfill ended before half of its files were fetched.")
+    def _kill(self, backfill: str, ledger: LedgerPlace, slots: int, began: float) -> float:
+        """When half of the files were asked for, kill a worker with the part that it is in the middle of.
+
+        Returns:
+            Seconds since `began`.
+
+        Raises:
+            CommandFailedError: There was no such moment.
+        """
+        first_seen: dict[str, int] = {}
+        while not self._composed.look(backfill).is_final:
+            downloads = self._downloads()
+            for part, process in ledger.parts_at_work().items():
+                before = first_seen.setdefault(part, downloads)
+                if downloads >= len(self._files) / 2 and downloads - before >= slots:
+                    self._composed.worker_of(process).kill()
+                    return time.monotonic() - began
             time.sleep(_POLL_S)
-        while not (found := self._composed.workers_with_parts(backfill)):
-            time.sleep(_POLL_S)
-        found[0].kill()
-        return time.monotonic() - began
+        raise CommandFailedError("The backfill ended before a worker could be killed in the middle of a part.")
 
     def _downloads(self) -> int:
         return sum(one["endpoint"] == "download" for one in self._servers.requests())
@@ -213,10 +222,8 @@ def _loss(runs: Sequence[Run]) -> str:
     if not killed:
         return ""
     whole = next(run for run in runs if (run.workers, run.killed) == (killed[0].workers, False))
-    return (
-        f"\nThe kill cost {killed[0].wall_s - whole.wall_s:.0f} s, and"
-        f" {killed[0].downloads - killed[0].files} files were begun twice; every file is there once."
-    )
+    lost_s, twice = killed[0].wall_s - whole.wall_s, killed[0].downloads - killed[0].files
+    return f"\nThe kill cost {lost_s:.0f} s; downloads begun twice: {twice}. Every file is there once."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -229,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--file-bytes", type=size, default=60_000, help="size of a file (60kB)")
     add("--slots", type=int, default=4, help="transfers at once for each worker (%(default)s)")
     add("--latency", type=float, default=0.2, help="seconds that the archive takes to answer (%(default)s)")
-    add("--bytes-per-s", type=size, default=100_000, help="what a connection to the archive carries (100kB)")
+    add("--bytes-per-s", type=size, default=150_000, help="what a connection to the archive carries (150kB)")
     add("--no-all-slots", dest="all_slots", action="store_false", help="leave out one worker with all transfers")
     add("--no-kill", dest="kill", action="store_false", help="leave out the run in which a worker is killed")
     add("--folder", type=Path, default=None, help="where archive and store keep their data (the temporary folder)")
