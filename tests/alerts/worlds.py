@@ -199,15 +199,22 @@ class World:
         self.command("deploy", "--from", str(self.declared), variables=receivers).check_returncode()
 
     def is_alive(self, within: str) -> bool:
-        """Ask the check that needs no Prefect."""
-        return self.command("doctor", "--liveness", "--within", within).returncode == 0
+        """Ask the check that needs no Prefect.
+
+        Raises:
+            LookupError: It did not say.
+        """
+        said = self.command("doctor", "--liveness", "--within", within).stdout.decode()
+        if not said.startswith(("Alive", "Not alive")):
+            raise LookupError(f"The check says {said!r}.")
+        return said.startswith("Alive")
 
     def command(self, *arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run `onc-mirror` with the environment of the runs."""
         command = [sys.executable, "-m", "onc_mirror.cli.main", *arguments]
         environment = part_environment(self.sandbox.options) | self.environment | (variables or {})
         return subprocess.run(
-            command, cwd=ROOT, env=environment, check=False, timeout=LONGEST_S, stdout=subprocess.DEVNULL
+            command, cwd=ROOT, env=environment, check=False, timeout=LONGEST_S, stdout=subprocess.PIPE
         )
 
     def _look(self, run_id: str) -> FlowRun:
