@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from onc_mirror.cli.options import Span, json_option
+from onc_mirror.cli.options import Duration, json_option
 from onc_mirror.cli.tables import readable
 from onc_mirror.doctor import examine
 from onc_mirror.ledger import NOTHING_RAN, NoLedgerError, open_ledger
@@ -29,7 +29,9 @@ _WITHIN = timedelta(hours=3)
 
 @click.command()
 @click.option("--liveness", "asks_liveness", is_flag=True, help="Only say whether hourly runs end well, in one line.")
-@click.option("--within", type=Span(), metavar="DURATION", help="With --liveness: one must have within this.  [PT3H]")
+@click.option(
+    "--within", type=Duration(), metavar="DURATION", help="With --liveness: one must have within this.  [PT3H]"
+)
 @json_option
 @click.pass_context
 def doctor(context: click.Context, *, asks_liveness: bool, within: timedelta | None, as_json: bool) -> None:

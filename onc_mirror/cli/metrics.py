@@ -14,7 +14,7 @@ from onc_mirror.settings import MetricsSettings, load_settings
 _HIGHEST_PORT = 65535
 
 
-class Place(click.ParamType[tuple[str, int]]):
+class ListenAddress(click.ParamType[tuple[str, int]]):
     """Where to listen: `9464`, `0.0.0.0:9464`, `[::]:9464`."""
 
     name = "[address:]port"
@@ -30,7 +30,9 @@ class Place(click.ParamType[tuple[str, int]]):
 
 
 @click.command()
-@click.option("--serve", "place", type=Place(), help="Answer Prometheus there until stopped; port 0: any free one.")
+@click.option(
+    "--serve", "place", type=ListenAddress(), help="Answer Prometheus there until stopped; port 0: any free one."
+)
 def metrics(*, place: tuple[str, int] | None) -> None:
     """Tell the metrics, in Prometheus's text format.
 

@@ -39,7 +39,7 @@ class Bytes(click.ParamType[int]):
             self.fail(f"{value!r} is no size in bytes such as 20000, 10MB or 1.5GiB.", param, ctx)
 
 
-class Span(click.ParamType[timedelta]):
+class Duration(click.ParamType[timedelta]):
     """A length of time, as an ISO 8601 duration."""
 
     name = "duration"
