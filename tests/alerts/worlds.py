@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import httpx
 import psutil
 import yaml
-from botocore.config import Config
+from s3fs import S3FileSystem
 
 from infra.sandbox.environment import part_environment
 from infra.sandbox.options import ACCESS_KEY, BUCKET, ROOT, SECRET_KEY, SandboxOptions
@@ -140,22 +139,11 @@ class World:
             ).fetchone()
         return _seconds(found)
 
-    def lose_object(self, device: str) -> str:
+    def lose_object(self, device: str) -> None:
         """Delete an object of a device from the bucket, behind the mirror's back."""
         options = self.sandbox.options
-        client = boto3.client(
-            "s3",
-            endpoint_url=options.s3_url,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-            region_name="us-east-1",
-            config=Config(s3={"addressing_style": "path"}),
-        )
-        found = client.list_objects_v2(Bucket=BUCKET, Prefix=f"mirror/raw/{device}/")["Contents"]
-        key = found[0]["Key"]
-        client.delete_object(Bucket=BUCKET, Key=key)
-        client.close()
-        return str(key)
+        files = S3FileSystem(key=ACCESS_KEY, secret=SECRET_KEY, endpoint_url=options.s3_url, skip_instance_cache=True)
+        files.rm_file(files.find(f"{BUCKET}/mirror/raw/{device}")[0])
 
     @property
     def url(self) -> str:
