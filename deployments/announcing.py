@@ -9,7 +9,6 @@ follows, so the automations before it have heard all of them then.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from prefect.events import Event, RelatedResource, Resource
@@ -21,7 +20,7 @@ from deployments.declared import PREFIX, TAG
 from deployments.deleting import delete
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from prefect.client.orchestration import SyncPrefectClient
@@ -50,32 +49,28 @@ def announce(client: SyncPrefectClient, declared: Sequence[Desired], *, wait_s: 
     """
     found = [(one, client.read_deployment_by_name(one.full_name)) for one in declared]
     related = [(f"onc-mirror.deployment.{each.id}", _related(one, each.flow_id, each.id)) for one, each in found]
-    with _listener(client) as listener:
-        end = time.monotonic() + wait_s
-        while True:
-            client.request("POST", "/events", json=_chain([*related, (f"prefect.automation.{listener}", [])]))
-            again = min(end, time.monotonic() + _AGAIN_S)
-            while time.monotonic() < again:
-                if not _is_enabled(client, listener) or _has_fired(client, listener):
-                    return True
-                time.sleep(_POLL_S)
-            if time.monotonic() >= end:
-                return False
+    listener = _make_listener(client)
+    end = time.monotonic() + wait_s
+    while True:
+        client.request("POST", "/events", json=_chain([*related, (f"prefect.automation.{listener}", [])]))
+        again = min(end, time.monotonic() + _AGAIN_S)
+        while time.monotonic() < again:
+            if not _is_enabled(client, listener) or _has_fired(client, listener):
+                delete(client.delete_automation, listener)
+                return True
+            time.sleep(_POLL_S)
+        if time.monotonic() >= end:
+            return False
 
 
-@contextmanager
-def _listener(client: SyncPrefectClient) -> Iterator[UUID]:
-    """An automation that pauses itself when everything is said. One that a kill leaves, the next deploy deletes."""
+def _make_listener(client: SyncPrefectClient) -> UUID:
+    """Make an automation that pauses itself when everything is said.
+
+    One that is left, because nobody has heard or the deploy was killed, the next deploy deletes, and so announces.
+    """
     trigger = EventTrigger(expect={_ALL_SAID}, posture=Posture.Reactive, threshold=1)
-    made = client.create_automation(
-        AutomationCore(
-            name=_LISTENER, trigger=trigger, actions=[PauseAutomation(source="inferred", automation_id=None)]
-        )
-    )
-    try:
-        yield made
-    finally:
-        delete(client.delete_automation, made)
+    pausing = PauseAutomation(source="inferred", automation_id=None)
+    return client.create_automation(AutomationCore(name=_LISTENER, trigger=trigger, actions=[pausing]))
 
 
 def _is_enabled(client: SyncPrefectClient, listener: UUID) -> bool:

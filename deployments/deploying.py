@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _UNHEARD = (
     "The automations have not heard of the deploy, so a failure may not be told until a run has succeeded. Do the"
     " services of the Prefect server run? `prefect server start` has them; beside --no-services it is"
-    " `prefect server services start`."
+    " `prefect server services start`. Then deploy once more."
 )
 
 
