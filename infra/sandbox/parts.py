@@ -204,5 +204,8 @@ class Parts:
         while not part.is_healthy():
             self.check_alive()
             if part.age_s() > timeout_s:
-                raise PartError(f"The {part.name} does not answer after {timeout_s:.0f} s.\n{part.tail()}")
+                raise PartError(
+                    f"The {part.name} does not answer after {timeout_s:.0f} s. If its log names no error, the machine"
+                    f" is busy: try again.\n{part.tail()}"
+                )
             time.sleep(POLL_S)
