@@ -8,6 +8,7 @@ causes that are in the code.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from onc_mirror.ledger import Ledger
     from onc_mirror.ledger.vitals import DeviceVitals, FlowVitals
     from onc_mirror.settings import MetricsSettings
+
+_READABLE = 0o644
 
 OTHER = "other"
 """The label of all devices that are not in the device table."""
@@ -117,13 +120,15 @@ def metrics_text(look: Callable[[], Picture], settings: MetricsSettings) -> str:
 
 
 def write_file(path: Path, ledger: Ledger, settings: MetricsSettings, now: datetime) -> None:
-    """Write the metrics to a file, as a whole or not at all.
+    """Write the metrics to a file, as a whole or not at all; everybody may read it: node_exporter has another user.
 
     Raises:
         MirrorError: The ledger is out of reach, or the device table cannot be read.
         OSError: The file cannot be written.
     """
     write_to_textfile(str(path), registry_of(lambda: take_picture(ledger, settings.scratch, now), settings))
+    with suppress(OSError):  # of a file system without modes
+        path.chmod(_READABLE)
 
 
 def _of_flows(flows: Iterable[FlowVitals]) -> Iterator[Metric]:

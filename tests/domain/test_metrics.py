@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from onc_mirror.archive import OncArchive
 from onc_mirror.errors import LedgerUnavailableError, NotReadyError, StalledError, TransientError
 from onc_mirror.ledger.counters import Counters, Series
 from onc_mirror.ledger.transactions import Transactions
-from onc_mirror.metrics.exposition import OTHER, LedgerCollector, take_picture
+from onc_mirror.metrics.exposition import OTHER, LedgerCollector, take_picture, write_file
 from onc_mirror.metrics.meter import ASKED_AT, FILES, STAGE_RUNS, STAGE_SECONDS, Meter, Stage
 from onc_mirror.model import Decision, Outcome, State
 from onc_mirror.repeats import repeats_heard
+from onc_mirror.settings import MetricsSettings
 from tests.support.archive_files import DEVICE, archive_file
 from tests.support.reports import build_report
 
@@ -145,6 +147,17 @@ def test_devices_and_runs_are_told_as_they_stand(told: Ledger, tmp_path: Path) -
     assert seen["onc_mirror_runs_total", "backfill", "killed"] == 1
     assert seen["onc_mirror_scratch_bytes",] == 100
     assert seen["onc_mirror_ledger_bytes",] > 0
+
+
+def test_the_file_can_be_read_by_another_user_than_that_of_the_runs(told: Ledger, tmp_path: Path) -> None:
+    file = tmp_path / "onc-mirror.prom"
+    before = os.umask(0o027)
+    try:
+        write_file(file, told, MetricsSettings.model_validate({"state_dir": tmp_path}), LATER)
+    finally:
+        os.umask(before)
+
+    assert file.stat().st_mode & 0o777 == 0o644
 
 
 def test_labels_are_bounded_by_the_device_table(told: Ledger, tmp_path: Path) -> None:
