@@ -137,6 +137,19 @@ def test_every_message_leads_to_an_entry_of_the_runbook() -> None:
     assert named <= entries
 
 
+def test_a_failure_says_whether_the_next_one_is_told() -> None:
+    (failed,) = {
+        action["body"]
+        for one in AUTOMATIONS
+        for action in one["actions"]
+        if one["name"] == "onc-mirror: backfill failed"
+    }
+    end = failed.rstrip().splitlines()[-1]
+
+    assert "each failure" in render_user_template_sync(end, {"flow": {"name": "backfill"}}).lower()
+    assert "until a run succeeds" in render_user_template_sync(end, {"flow": {"name": "mirror-hour"}})
+
+
 def test_nothing_in_the_message_of_a_run_is_taken_for_markup_or_a_template() -> None:
     message = "Look at <!channel> [click](https://evil.example) {{ 7 * 7 }}.hdf5."
     context = {"event": {"resource": {"prefect.state-message": message}}}
