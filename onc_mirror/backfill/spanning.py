@@ -114,5 +114,5 @@ def data_days(request: BackfillRequest, now: datetime) -> TimeWindow:
             f"There are no data of {since:%Y-%m-%d}: ONC began to record in 2006. Begin at {FIRST_DATA:%Y-%m-%d}."
         )
     if since >= until:
-        raise SettingsError(f"The range ends before it begins: {since} .. {until}.")
+        raise SettingsError(f"The range ends before it begins: {time_text(since)} .. {time_text(until)}.")
     return whole_days(since, until)
