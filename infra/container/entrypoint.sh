@@ -9,7 +9,8 @@ for name in PREFECT_API_AUTH_STRING PREFECT_SERVER_API_AUTH_STRING PREFECT_API_D
     PREFECT_SERVER_ENCRYPTION_KEY PREFECT_SERVER_DOCKET_URL PREFECT_REDIS_MESSAGING_URL; do
     eval "file=\${${name}_FILE:-}"
     if [ -n "$file" ]; then
-        value=$(cat "$file")
+        # Without the ends of lines that an editor on Windows makes.
+        value=$(tr -d '\r' < "$file")
         # An empty PREFECT_SERVER_API_AUTH_STRING is none: the server would let everybody in.
         if [ -z "$value" ]; then
             echo "entrypoint.sh: $file, of ${name}_FILE, is empty" >&2

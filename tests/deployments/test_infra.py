@@ -190,7 +190,7 @@ def test_every_server_has_the_settings_with_which_it_keeps_up(tmp_path: Path) ->
 
 def test_the_entry_point_hands_secrets_from_files_to_what_it_starts(tmp_path: Path) -> None:
     secret = tmp_path / "auth"
-    secret.write_text("admin:c4nary pass$word\n", encoding="utf-8")
+    secret.write_bytes(b"admin:c4nary pass$word\r\n")
     show = [
         "sh",
         "-c",
