@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psutil
 
 from flows.backfill import backfill
 from onc_mirror.backfill.spanning import BackfillRequest
@@ -14,6 +16,7 @@ from onc_mirror.backfill.story import backfill as backfill_alone
 from onc_mirror.ledger import open_ledger
 from onc_mirror.mirror import open_mirror
 from onc_mirror.report.document import RunReport
+from tests.support.flow_runs import wait_for_end
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -104,6 +107,46 @@ def test_a_backfill_is_foreseen_spread_over_child_runs_and_repeated_for_nothing(
     with open_mirror(deployed.settings) as mirror:
         alone = backfill_alone(mirror, BackfillRequest(since, until, devices=(DEVICE,)))
     assert comparable(alone) == comparable(report)
+
+
+def test_a_part_that_gives_no_sign_of_life_is_done_by_another_run_and_not_waited_for(
+    deployed: Deployed, archive: ArchiveControl
+) -> None:
+    """As when a worker's machine has died: Prefect goes on to say that the run is running."""
+    since, until = two_days()
+    asked = {"since": since.isoformat(), "until": until.isoformat(), "devices": [DEVICE]}
+    archive.fault("latency", seconds=0.3, endpoint="download")
+
+    run = deployed.sandbox.orchestrator.trigger(
+        DEPLOYMENT,
+        parameters={**asked, "slices_per_run": 1, "runs_in_flight": 1},
+        environment={**deployed.environment, "ONC_MIRROR_LEASE": "PT6S"},
+    )
+    wait_until(lambda: bool(downloads(archive)), timeout_s=180, every_s=0.1)
+    silent = silence_parts(run)
+    archive.clear()
+    ended = wait_for_end(deployed.sandbox, run.id)
+    for process in silent:
+        process.kill()
+
+    report = report_of(deployed)
+    with open_ledger(deployed.settings.ledger) as ledger:
+        parts = [one for one in ledger.runs() if one.flow == "backfill-part"]
+    assert ended.state_name == "Completed", ended.message
+    assert report.mirrored + report.already == 48
+    assert len(deployed.objects("raw/")) == 48
+    assert sorted(part.finished_at is None for part in parts) == [False, False, True]
+
+
+def silence_parts(backfill_run: FlowRun) -> list[psutil.Process]:
+    """Suspend the processes of all flow runs but the backfill itself."""
+    silent = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # those of ended runs; a zombie is one of these, too
+            if process.environ().get("PREFECT__FLOW_RUN_ID", backfill_run.id) != backfill_run.id:
+                process.suspend()
+                silent.append(process)
+    return silent
 
 
 def names(deployed: Deployed, run: FlowRun, begin: str) -> list[str]:
