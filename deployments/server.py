@@ -79,6 +79,10 @@ def _check_prefect(client: SyncPrefectClient, url: str) -> None:
         version = client.request("GET", "/admin/version").json()
     except (UnicodeDecodeError, JSONDecodeError):
         raise _no_prefect(url) from None
+    except httpx.HTTPStatusError as error:  # a Prefect server itself says so where /api is missing
+        if error.response.status_code == httpx.codes.NOT_FOUND:
+            raise _no_prefect(url) from None
+        raise
     if not isinstance(version, str):
         raise _no_prefect(url)
 
@@ -115,5 +119,5 @@ def _in_trouble(url: str, status: int) -> MirrorError:
 
 def _no_prefect(url: str) -> MirrorError:
     return ServerRefusedError(
-        f"What answers at {url} is no Prefect server. PREFECT_API_URL is that of its API, which ends in /api."
+        f"What answers at {url} is no Prefect server. PREFECT_API_URL is that of its API, and ends in /api."
     )

@@ -52,6 +52,19 @@ def test_a_server_that_says_what_nobody_understands_is_refused() -> None:
     assert "canary" not in str(caught.value)
 
 
+def test_an_address_without_the_path_of_the_api_is_told_what_it_lacks() -> None:
+    def talk(_request: Request, connection: socket.socket) -> None:
+        connection.sendall(answer(b'{"detail": "Not Found"}', status=404))
+
+    with (
+        raw_server(talk) as server,
+        temporary_settings({PREFECT_API_URL: server.url}),
+        pytest.raises(ServerRefusedError, match="ends in /api"),
+        connected(),
+    ):
+        pass
+
+
 def test_an_address_is_told_without_its_password() -> None:
     with temporary_settings({PREFECT_API_URL: "https://me:canary@[::1]:4200/api"}):
         assert server_url() == "https://[::1]:4200/api"
