@@ -166,7 +166,8 @@ class Ledger:
             filenames: Files that are in it wherever their data are.
 
         Returns:
-            As `entries`, with `product_code`, `begins_at`, `ends_at` and `archived_at` as last listed, by name.
+            As `entries`, with `product_code`, `begins_at`, `ends_at` and `archived_at` as last listed, and with the
+            flow that it was `entered_by`; by name.
         """
         from onc_mirror.ledger.snapshots import read_snapshot  # noqa: PLC0415 - pandas takes long to import
 

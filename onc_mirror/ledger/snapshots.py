@@ -13,7 +13,7 @@ from onc_mirror.ledger.entries import COLUMNS as ENTRY
 from onc_mirror.ledger.entries import by_names, entries_frame
 from onc_mirror.ledger.recording import is_stray
 from onc_mirror.ledger.rows import key_of
-from onc_mirror.ledger.tables import files
+from onc_mirror.ledger.tables import files, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
     from onc_mirror.model import TimeWindow
 
-COLUMNS: Mapping[str, Any] = MappingProxyType(
+_ROW: Mapping[str, Any] = MappingProxyType(
     {**ENTRY, "product_code": STRING, "begins_at": TIME, "ends_at": TIME, "archived_at": TIME}
 )
+
+COLUMNS: Mapping[str, Any] = MappingProxyType({**_ROW, "entered_by": STRING})
+"""As the files' rows, and which flow's run entered each."""
 
 
 def read_snapshot(
@@ -32,7 +35,9 @@ def read_snapshot(
 ) -> pd.DataFrame:
     """Return the entries of the device's files whose data begin in a window, and of those with these names."""
     device_key = key_of(device_code, "")[0]
-    every = select(*(files.c[name] for name in COLUMNS), files.c.exact_name).where(files.c.device_code == device_key)
+    columns = (*(files.c[name] for name in _ROW), runs.c.flow.label("entered_by"), files.c.exact_name)
+    entered = files.join(runs, files.c.first_run_id == runs.c.run_id)
+    every = select(*columns).select_from(entered).where(files.c.device_code == device_key)
     # What only another device's listing had is not expected in this one's.
     begun = every.where(files.c.begins_at >= window.since, files.c.begins_at < window.until, ~is_stray())
     found = entries_frame(list(connection.execute(begun)), COLUMNS)

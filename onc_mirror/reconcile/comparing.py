@@ -22,6 +22,7 @@ from onc_mirror.frames import SIZE, STRING, TIME, files_from_frame, typed_column
 from onc_mirror.layout import Layout, mirrored_key
 from onc_mirror.model import ArchiveFile, Decision, State
 from onc_mirror.planning import RE_ARCHIVED
+from onc_mirror.reconcile.duty import is_ours
 from onc_mirror.reconcile.standing import AGREED, ERRORS, Sign, Standing
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ def compare(
         worlds: What is compared.
         watermark: The device's; what was archived since is new, and no hourly run has missed it. None when there is
             none.
-        began_at: When the mirror's first run began, None when there was none. What was archived before, and before
-            anything that the ledger knows in this window, was never asked of this mirror.
+        began_at: When the mirror's first hourly run began, None when there was none. What was archived before was
+            asked of this mirror only where `duty.is_ours` says so.
         layout: The bucket's.
 
     Returns:
@@ -126,11 +127,7 @@ def compare(
         listed.
     """
     files = _files(worlds, layout)
-    began = _began(files, began_at)
-    # With nothing to go by, all that is not known was never asked of this mirror.
-    files["ours"] = files["state"].notna() | files["present"] | files["archived_at"].isna()
-    for since in (time for time in (began, watermark) if time is not None):
-        files["ours"] |= files["archived_at"].ge(since).fillna(False).astype(bool)
+    files["ours"] = is_ours(files, began_at, watermark)
     files["standing"] = _standings(files, worlds.short, watermark)
     rows = pd.concat([files, _strangers(worlds, files, layout)], ignore_index=True)
     rows["sign"] = _signs(rows)
@@ -147,7 +144,7 @@ def _files(worlds: Worlds, layout: Layout) -> pd.DataFrame:
     unlisted["extension"] = extensions.set_axis(unlisted.index)
     files = pd.concat([planned, unlisted], ignore_index=True)
     later = worlds.after[[*_KEY, "revision"]].rename(columns={"revision": "later_revision"})
-    files = files.merge(later, on=_KEY, how="left")
+    files = files.merge(later, on=_KEY, how="left").merge(worlds.before[[*_KEY, "entered_by"]], on=_KEY, how="left")
     # A file that is in no snapshot has not changed either.
     files["stable"] = files["revision"].fillna(-1) == files["later_revision"].fillna(-1)
     files["key"] = files["key"].fillna(_expected_keys(files[files["key"].isna()], layout))
@@ -223,12 +220,6 @@ def _is_other(files: pd.DataFrame) -> pd.Series[bool]:
     size = (files["found_bytes"] != files["size_bytes"]).fillna(False).astype(bool)
     content = (files["found_sha256"] != files["sha256"]).fillna(False).astype(bool)
     return files["present"] & (size | content)
-
-
-def _began(files: pd.DataFrame, began_at: datetime | None) -> datetime | None:
-    """From when on archived files are the mirror's duty: what it has listed or holds, it was asked for."""
-    ours = files["archived_at"][files["listed"] & (files["state"].notna() | files["present"])].min()
-    return min((time for time in (began_at, None if pd.isna(ours) else ours) if time is not None), default=None)
 
 
 def _strangers(worlds: Worlds, files: pd.DataFrame, layout: Layout) -> pd.DataFrame:

@@ -136,13 +136,44 @@ def test_what_was_archived_before_the_mirror_began_is_the_backfill_s() -> None:
     assert made.standings() == {FILE.filename: ("+", "before-mirror")}
 
 
-def test_what_is_known_of_the_time_before_a_file_makes_it_the_mirror_s() -> None:
-    """A ledger that was rebuilt knows no runs, and a backfill may reach back behind the first."""
+@pytest.mark.parametrize(
+    ("entered_by", "standing"),
+    [
+        ("mirror-hour", "missed"),
+        ("rebuild", "missed"),
+        ("mirror-on-demand", "before-mirror"),
+        ("backfill", "before-mirror"),
+        ("backfill-part", "before-mirror"),
+    ],
+)
+def test_only_what_an_hourly_run_or_a_lost_ledger_knew_before_makes_all_that_came_since_the_mirror_s(
+    entered_by: str, standing: str
+) -> None:
+    """A rebuilt ledger knows no runs; a backfill asks for its days, and a list for its files."""
     made = scene()
-    made.began_at = None
-    made.mirror(archive_file(-1))
+    made.began_at = NOW
+    made.mirror(archive_file(-2000), entered_by=entered_by)
+
+    assert made.standings()[FILE.filename] == ("+", standing)
+
+
+def test_an_object_of_which_a_new_ledger_knows_nothing_makes_what_came_since_the_mirror_s() -> None:
+    made = scene()
+    made.began_at = NOW
+    older = archive_file(-2000)
+    made.archive.append(older)
+    made.bucket[mirrored_key(older)] = stored(older)
 
     assert made.standings()[FILE.filename] == ("+", "missed")
+
+
+@pytest.mark.parametrize(("product", "standing"), [("SMRD", "missed"), ("LF", "before-mirror")])
+def test_a_day_that_a_backfill_has_listed_is_the_mirror_s_wherever_it_lies(product: str, standing: str) -> None:
+    made = scene()
+    made.began_at = NOW
+    made.mirror(replace(archive_file(-1), product_code=product), entered_by="backfill")
+
+    assert made.standings()[FILE.filename] == ("+", standing)
 
 
 def test_nothing_is_gone_where_the_archive_counts_more_than_it_lists() -> None:

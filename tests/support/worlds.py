@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from onc_mirror.flow_names import HOURLY
 from onc_mirror.frames import listing_frame, typed_column
 from onc_mirror.layout import mirrored_key
 from onc_mirror.ledger.entries import COLUMNS as ENTRY
@@ -45,6 +46,7 @@ def entry(file: ArchiveFile, state: str = "mirrored", **changes: Any) -> dict[st
         "begins_at": file.begins_at,
         "ends_at": file.ends_at,
         "archived_at": file.archived_at,
+        "entered_by": HOURLY,
     }
     if state in {"mirrored", "quarantined"}:
         fields |= {"settled_at": file.changed_at, "settled_bytes": file.expected_bytes}
@@ -78,10 +80,10 @@ class Scene:
     watermark: datetime | None = NOW
     began_at: datetime | None = BEGIN
 
-    def mirror(self, file: ArchiveFile) -> None:
+    def mirror(self, file: ArchiveFile, **changes: Any) -> None:
         """Add a file that is mirrored and well."""
         self.archive.append(file)
-        self.ledger[file.filename] = entry(file)
+        self.ledger[file.filename] = entry(file, **changes)
         self.bucket[mirrored_key(file)] = stored(file)
 
     def worlds(self) -> Worlds:
