@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import httpx
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +20,12 @@ def delete(call: Callable[[UUID], object], one: UUID) -> None:
         one: What to delete.
 
     Raises:
-        HTTPStatusError: The server refuses it for another reason.
+        PrefectHTTPStatusError: The server refuses it for another reason.
     """
     try:
         call(one)
     except ObjectNotFound:
         return
-    except httpx.HTTPStatusError as error:
-        if error.response.status_code != httpx.codes.NOT_FOUND:
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.NOT_FOUND:
             raise

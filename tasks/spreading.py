@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from prefect import get_client, task
 from prefect.context import FlowRunContext
 from prefect.deployments import run_deployment
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from prefect import State
+    from prefect.client.orchestration import SyncPrefectClient
 
 PART_DEPLOYMENT = f"{BACKFILL_PART}/part"
 
@@ -104,17 +106,33 @@ def _end_of(mirror: Mirror, run_id: str, flow_run_id: UUID) -> str:
     """Wait until a child run has ended, and say how.
 
     When its machine has died, Prefect says for five more minutes that it is running. The ledger knows after a lease;
-    whatever it had is free then.
+    whatever it had is free then. While the Prefect server is away, the child goes on, and this waits.
     """
     with get_client(sync_client=True) as client:
         while True:
-            state = client.read_flow_run(flow_run_id).state
+            state = state_of(client, flow_run_id)
             if state is not None and state.is_final():
                 return state.name or state.type.value
             with suppress(LedgerUnavailableError):  # it says nothing about the run
                 if mirror.ledger.leases.has_died(run_id, mirror.clock()):
                     return _DIED
             time.sleep(_LOOKS_EVERY_S)
+
+
+def state_of(client: SyncPrefectClient, flow_run_id: UUID) -> State[Any] | None:
+    """A run's state; None when it has none, or the server cannot say.
+
+    Raises:
+        HTTPStatusError: The server refuses to say.
+    """
+    try:
+        return client.read_flow_run(flow_run_id).state
+    except httpx.HTTPStatusError as error:
+        if not error.response.is_server_error:
+            raise
+    except httpx.TransportError:
+        pass
+    return None
 
 
 def run_parts(mirror: Mirror, span: Span, tally: Tally, progress: Progress, spread: Spread) -> None:

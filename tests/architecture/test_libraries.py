@@ -44,7 +44,7 @@ def importers() -> dict[str, set[str]]:
         ({"prometheus_client"}, ("onc_mirror/metrics/",)),
         ({"pydantic_settings"}, ("onc_mirror/settings/",)),
         ({"prefect"}, ("tasks/", "flows/", "deployments/")),
-        ({"httpx"}, ("deployments/server.py",)),
+        ({"httpx"}, ("deployments/server.py", "tasks/spreading.py")),
     ],
     ids=["SQL", "S3", "HTTP", "messages", "HDF5", "console", "metrics", "settings", "orchestrator", "its-client"],
 )
