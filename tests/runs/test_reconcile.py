@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from infra.sandbox.archive.faults import Kind
 from onc_mirror.errors import BucketMissingError
 from onc_mirror.flow_names import RECONCILE
+from onc_mirror.model import TimeWindow
 from onc_mirror.reconcile.story import (
     ReconcileRequest,
     fix_window,
@@ -51,7 +52,7 @@ def mirror(archive: RunningArchive, tmp_path: Path) -> Bench:
 
 
 def begun(mirror: Bench) -> Bench:
-    report = mirror.run(devices=(DEVICE,), since=NOON - timedelta(hours=2))
+    report = mirror.run(devices=(DEVICE,))
     assert report.mirrored == 10
     return mirror
 
@@ -220,6 +221,22 @@ def test_what_was_never_asked_for_is_left_to_the_backfill(mirror: Bench) -> None
     assert result.report is not None
     assert result.report.filtered["before-mirror"] > 0
     assert len(keys(mirror)) == 10
+
+
+def test_a_list_of_files_makes_no_duty_of_what_was_archived_beside_them(
+    archive: RunningArchive, tmp_path: Path
+) -> None:
+    mirror = bench(archive, tmp_path)
+    with mirror.open() as parts:
+        listed = parts.archive.list_files(DEVICE, archived=TimeWindow(NOON - timedelta(hours=30), NOON)).files
+    chosen = tuple(file for file in listed if file.extension == "hdf5")[:3]
+    mirror.run(only=chosen)
+
+    result = run(mirror)
+
+    assert (found(result), result.exit_code) == ({}, 0)
+    assert counted(result)["before-mirror"] > 10
+    assert len(keys(mirror)) == 3
 
 
 def test_what_the_archive_replaced_is_fetched_and_the_old_copy_kept(mirror: Bench) -> None:
