@@ -33,7 +33,7 @@ from deployments.deleting import delete
 from onc_mirror.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
@@ -140,9 +140,11 @@ def plan_deployments(client: SyncPrefectClient, declared: Sequence[Desired]) -> 
     """Say which of our deployments are to be made, changed or deleted."""
     tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
     present = {_full_name(client, one): one for one in client.read_deployments(deployment_filter=tagged)}
-    changes = []
+    changes: list[Change] = []
+    notes: list[str] = []
     for one in declared:
         found = present.pop(one.full_name, None) or _untagged(client, one)
+        notes += _paused(one, found)
         if found is None:
             changes.append(Change(DEPLOYMENT, one.full_name, "create", partial(_create, client, one)))
         elif differing := differences(*_comparable(one, found)):
@@ -152,7 +154,17 @@ def plan_deployments(client: SyncPrefectClient, declared: Sequence[Desired]) -> 
     unchanged = len(declared) - len(changes)
     for name, found in present.items():
         changes.append(Change(DEPLOYMENT, name, "delete", partial(delete, client.delete_deployment, found.id)))
-    return Plan(tuple(changes), unchanged)
+    return Plan(tuple(changes), unchanged, tuple(notes))
+
+
+def _paused(one: Desired, found: DeploymentResponse | None) -> Iterator[str]:
+    """Say which schedules an operator has paused: nobody else would, until there was no success for hours."""
+    for each in found.schedules if found else ():
+        if not each.active and each.slug in one.schedules:
+            yield (
+                f"The schedule {each.slug} of {one.full_name} is paused and stays so: no run starts by itself until it"
+                " is resumed (docs/runbook.md#no-success)."
+            )
 
 
 def _untagged(client: SyncPrefectClient, one: Desired) -> DeploymentResponse | None:

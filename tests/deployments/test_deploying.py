@@ -160,6 +160,7 @@ def test_what_the_files_say_is_made_so_and_what_is_not_ours_stays(deploy: Deploy
     assert untouched == before
     after = api.deployment("mirror-hour/hourly")
     assert [(one["schedule"]["cron"], one["active"]) for one in after["schedules"]] == [("20 * * * *", False)]
+    assert "The schedule hourly of mirror-hour/hourly is paused" in " ".join(done["notes"])
     assert after["job_variables"] == {"env": {"ONC_MIRROR_CONCURRENCY": "2"}}
     assert [one["slug"] for one in api.deployment("scrub/daily")["schedules"]] == ["early"]
     assert api.deployment("reconcile/nightly")["parameters"] == {"days": 14}
