@@ -162,8 +162,8 @@ def _paused(one: Desired, found: DeploymentResponse | None) -> Iterator[str]:
     for each in found.schedules if found else ():
         if not each.active and each.slug in one.schedules:
             yield (
-                f"The schedule {each.slug} of {one.full_name} is paused and stays so: no run starts by itself until it"
-                " is resumed (docs/runbook.md#no-success)."
+                f"The schedule {each.slug} of {one.full_name} is paused and stays so: no run starts by itself until"
+                " it is resumed (docs/runbook.md#no-success)."
             )
 
 
