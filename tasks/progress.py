@@ -10,6 +10,7 @@ from uuid import UUID
 
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from onc_mirror.redacting import redact
 from onc_mirror.run.life import Run
@@ -47,7 +48,9 @@ def shown_progress(run: Run, progress: Progress) -> Iterator[None]:
 
     def show(share: float, text: str) -> None:
         try:
-            update_progress_artifact(shown, 100 * share, f"Run {run.run_id}: {text}")
+            # Else a run would wait for a dead server, a minute each time; the next renewal is soon.
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+                update_progress_artifact(shown, 100 * share, f"Run {run.run_id}: {text}")
         except Exception as error:  # noqa: BLE001 - a server that is away for a while is no reason to end a backfill
             logger.warning("progress=not-shown detail=%r", redact(str(error)))
 
