@@ -8,8 +8,8 @@
 #   postgresql.sh start DIR    bring it back with what was committed, on the same port
 #
 # Exit codes: 0 done, 1 the server does not come up (its log is shown), 2 usage, 3 PostgreSQL is not installed.
-# Its superuser is `onc`, without a password, or with that of the file POSTGRESQL_PASSWORD_FILE. As root, the server runs as `nobody`: PostgreSQL refuses root. Nothing is
-# synced to disk: it survives its own kill, not the machine's.
+# Its superuser is `onc`, without a password, or with that of the file POSTGRESQL_PASSWORD_FILE. As root, the server runs
+# as `nobody`: PostgreSQL refuses root. Nothing is synced to disk: it survives its own kill, not the machine's.
 #
 # POSTGRESQL_DIR is where to look for its versions before the PATH, if not in Debian's folder.
 set -euo pipefail
