@@ -81,9 +81,9 @@ def mended_object(broken: World, by: Ears) -> str:
 
 
 def _archive_again(broken: World) -> None:
-    """The archive takes in the files of the last two full hours of data again, now."""
+    """The archive takes in the files of the last full hours of data again, now: files come up to three hours late."""
     at = datetime.now(UTC)
-    for hour in (at - timedelta(hours=1), at - timedelta(hours=2)):
+    for hour in (at - timedelta(hours=number) for number in range(1, 5)):
         broken.archive.fault("re-archived", filename=f"{OTHER_DEVICE}_{hour:%Y%m%dT%H}*", at=at.isoformat())
 
 
